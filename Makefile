@@ -1,0 +1,52 @@
+# One command each, the same on a laptop and in CI. `make` alone lists them.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: help
+help: ## list the commands
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+# The stamps carry the requirements' names, so that a changed pin installs again.
+$(VENV)/.run: requirements.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later, or say make PYTHON=/path/to/python3.11"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say make PYTHON=/path/to/it"; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.txt $(VENV)/.run
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	@touch $@
+
+.PHONY: run
+run: $(VENV)/.run ## serve on port 4000 (or PORT)
+	$(BIN)/gunicorn wsgi:app
+
+.PHONY: doctor
+doctor: $(VENV)/.run ## check credentials, region, model access, database and clock
+	$(BIN)/flask --app wsgi doctor
+
+.PHONY: demo
+demo: $(VENV)/.dev ## see it work without an AWS account
+	$(BIN)/python -m tests.demo
+
+.PHONY: test
+test: $(VENV)/.dev ## run every test
+	$(BIN)/python -m pytest
+
+.PHONY: check
+check: $(VENV)/.dev ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+.PHONY: format
+format: $(VENV)/.dev ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.PHONY: table
+table: $(VENV)/.dev ## make the operations table again from the installed botocore
+	$(BIN)/python -m tools.operations_table

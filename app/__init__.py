@@ -1,0 +1,114 @@
+"""Outcrop: one URL in front of AWS Bedrock.
+
+    web ──> gateway ──> core <── upstream, store
+
+`create_app` is the only place that sees all of them. Each package's own __init__ states its rule, and
+tests/test_architecture.py holds them.
+"""
+
+import time
+from collections.abc import Callable
+
+from flask import Flask, request
+from werkzeug.routing import BaseConverter
+
+from app.core.operations import load_table
+from app.core.policy import RegionRules
+from app.gateway.diagnosis import Diagnosis
+from app.gateway.doorman import Doorman
+from app.gateway.passage import Passage
+from app.gateway.ports import Bedrock
+from app.settings import Settings
+from app.store.database import Database
+from app.store.ledger import NoLedger
+from app.upstream.bedrock_client import BedrockClient
+from app.upstream.connections import Adapter, Timeouts
+from app.upstream.credentials import CredentialKeeper, from_botocore
+from app.upstream.endpoints import Endpoints
+from app.upstream.signing import Signer
+from app.web import bedrock_proxy, command_line, errors, health
+from app.web.access import LoopbackOnly
+from app.web.bedrock_proxy import ProxyOptions
+from app.web.request_log import RequestLog, log_events
+from app.web.startup import Startup
+
+# As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
+# less costs a TLS handshake on the request path.
+CONNECTIONS = 2000
+
+
+def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None) -> Flask:
+    """The WSGI application. Raises SettingsError where `settings` are to be read and are wrong."""
+    settings = settings or Settings.load()
+    log_events(settings.log_format)
+    app = Flask(__name__)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["anything"] = _Anything
+    operations = load_table()
+    database = Database(settings.database_url)
+    credentials = CredentialKeeper(from_botocore())
+    bedrock = bedrock or _bedrock_client(settings, credentials)
+    diagnosis = Diagnosis(bedrock, settings.region, region_is_assumed=settings.region_is_assumed)
+    passage = Passage(
+        doorman=Doorman(settings.master_key),
+        operations=operations,
+        regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
+        bedrock=bedrock,
+        ledger=NoLedger(),
+        journal=RequestLog(settings.log_format),
+        clock=time.monotonic,
+    )
+    options = _proxy_options(settings, frozenset(operations.services))
+    app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
+    app.register_blueprint(health.create_blueprint(database.answers))
+    if options.loopback_only:
+        app.before_request(_guard(options.loopback_only))
+    errors.register(app, options.services | {"bedrock"})
+    app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
+    app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe())
+    return app
+
+
+class _Anything(BaseConverter):
+    """The rest of a path, whatever it is: the raw request line is what counts."""
+
+    regex = ".*"
+    part_isolating = False
+
+
+def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> BedrockClient:
+    timeouts = Timeouts(
+        connect=settings.connect_timeout,
+        send=settings.first_byte_timeout,
+        first_byte=settings.first_byte_timeout,
+        silence=settings.read_timeout,
+    )
+    endpoints = Endpoints(
+        load_table(), settings.endpoint_urls, fips=settings.use_fips, dual_stack=settings.use_dual_stack
+    )
+    return BedrockClient(
+        endpoints,
+        Signer(credentials, settings.bearer_token),
+        Adapter(timeouts, CONNECTIONS, settings.ca_bundle),
+        settings.total_timeout,
+    )
+
+
+def _proxy_options(settings: Settings, services: frozenset[str]) -> ProxyOptions:
+    return ProxyOptions(
+        services=services,
+        max_body_bytes=settings.max_body_bytes,
+        buffer_bytes=settings.buffer_bytes,
+        stall_seconds=settings.write_timeout,
+        loopback_only=LoopbackOnly() if settings.loopback_only else None,
+    )
+
+
+def _guard(loopback_only: LoopbackOnly) -> Callable[[], None]:
+    """For the routes that are not the proxy's: it looks for itself, so that its refusals are logged as calls."""
+
+    def guard() -> None:
+        if request.blueprint != "bedrock_proxy":
+            loopback_only.check(request.environ)
+
+    return guard

@@ -1,0 +1,154 @@
+"""Which Bedrock operation a call is: by method, exact path template, X-Amz-Target and the type of the ARN it names.
+
+Never by a substring or a first segment: `/agents`, `/flows` and `/memories` are each shared by two services, and a
+slash at the end or the case of a letter tells operations apart (`POST /agents/{id}` runs an inline agent,
+`POST /agents/{id}/` prepares a stored one).
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from app.core.errors import MalformedRequest, MethodUnknown, NeedsFullDuplex
+from app.core.json_bodies import strict_object
+from app.core.operations import Operation, OperationsTable, labels
+from app.core.targets import Target
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+_DEFAULT_SERVICE = "bedrock-runtime"
+_ROOT_SERVICE = "bedrock-data-automation-runtime"
+_V1_SERVICE = "bedrock-mantle"
+_JSON_PROTOCOL = "application/x-amz-json-"
+_ARN = re.compile(r"arn:[^:]+:(?P<service>[^:]*):(?P<region>[^:]*):[^:]*:(?P<type>[^:/]*).*", re.DOTALL)
+
+
+@dataclass(frozen=True, slots=True)
+class BedrockCall:
+    """What a call asks of AWS.
+
+    `operation` is None where no template matches: such a path is forwarded for callers who may call everything.
+    `model` is what the path, or else the body, says; `streams` whether the answer may be a stream. `undecided` are
+    the operations among which only the body decides.
+    """
+
+    service: str
+    operation: Operation | None
+    labels: Mapping[str, str] = field(default_factory=dict)
+    model: str | None = None
+    streams: bool = True
+    undecided: tuple[Operation, ...] = ()
+
+    @property
+    def name(self) -> str | None:
+        return self.operation.operation if self.operation else None
+
+    @property
+    def body_decides(self) -> bool:
+        """Whether the body must be read to know what the call is."""
+        operation = self.operation
+        return bool(self.undecided) or (operation is not None and operation.stream == "body")
+
+
+def resolve(table: OperationsTable, method: str, target: Target, headers: Mapping[str, str]) -> BedrockCall:
+    """The call that a request line and its headers (lower-case names) make.
+
+    Raises MethodUnknown, MalformedRequest or NeedsFullDuplex.
+    """
+    if method not in METHODS:
+        raise MethodUnknown(f"No Bedrock operation uses {method[:20]}: use {', '.join(METHODS)}.")
+    service = target.service or _implied_service(target.segments)
+    found = table.find(method, target.segments, service)
+    found = _by_x_amz_target(found, headers.get("x-amz-target"), service)
+    if not found or not found[0].target:
+        _refuse_json_protocol(headers, known=bool(found), service=service)
+    if len(found) > 1 and not found[0].arn_in:
+        found = _by_arn(found, _arns(target.segments))
+    if not found:
+        return BedrockCall(service or _DEFAULT_SERVICE, None)
+    operation, undecided = found[0], found if len(found) > 1 else ()
+    if operation.bidirectional:
+        raise NeedsFullDuplex(
+            f"{operation.operation} needs HTTP/2 in both directions at once, which this gateway does not carry. "
+            "Use InvokeModelWithResponseStream, or call AWS directly."
+        )
+    found_labels = labels(operation, target.segments)
+    _check_patterns(table, operation, found_labels)
+    model = next((found_labels[path[5:]] for path in operation.models if path.startswith("path.")), None)
+    return BedrockCall(
+        operation.service, operation, found_labels, model, streams=bool(operation.stream), undecided=undecided
+    )
+
+
+def decide_by_body(call: BedrockCall, body: bytes | bytearray) -> BedrockCall:
+    """The same call, with what only its body says. Raises MalformedRequest."""
+    if not call.body_decides or not call.operation:
+        return call
+    content = strict_object(body)
+    operation = call.operation
+    if call.undecided:
+        named = content.get((operation.arn_in or "").removeprefix("body."))
+        operation = _by_arn(call.undecided, _arns((named,)) if isinstance(named, str) else ())[0]
+    if operation.stream != "body":
+        return replace(call, service=operation.service, operation=operation, undecided=())
+    model = content.get("model")
+    return replace(call, model=model if isinstance(model, str) else None, streams=content.get("stream") is True)
+
+
+def region_in_arns(segments: Sequence[str]) -> str | None:
+    """The region that ARNs among the path's decoded segments name. Raises MalformedRequest when they disagree."""
+    regions = {arn["region"] for arn in _arns(segments) if arn["region"]}
+    if len(regions) > 1:
+        raise MalformedRequest("The ARNs in the path name different regions: one call goes to one region.")
+    return regions.pop() if regions else None
+
+
+def _implied_service(segments: Sequence[str]) -> str | None:
+    if segments == ("",):
+        return _ROOT_SERVICE
+    return _V1_SERVICE if segments[0] == "v1" else None
+
+
+def _by_x_amz_target(
+    found: tuple[Operation, ...], x_amz_target: str | None, service: str | None
+) -> tuple[Operation, ...]:
+    if x_amz_target is not None and service != _ROOT_SERVICE:
+        raise MalformedRequest(
+            "X-Amz-Target chooses an operation by header, which this path does not take: remove the header."
+        )
+    return tuple(operation for operation in found if operation.target == x_amz_target)
+
+
+def _refuse_json_protocol(headers: Mapping[str, str], *, known: bool, service: str | None) -> None:
+    if not known and service == _ROOT_SERVICE:
+        return
+    if headers.get("content-type", "").lower().lstrip().startswith(_JSON_PROTOCOL):
+        raise MalformedRequest(
+            "Content-Type application/x-amz-json-* belongs to a protocol that this path does not take: "
+            "send application/json."
+        )
+
+
+def _by_arn(found: tuple[Operation, ...], arns: Sequence[re.Match[str]]) -> tuple[Operation, ...]:
+    """Of operations that share method and path, the one for the type of ARN that is named."""
+    for operation in found:
+        if operation.arn and any(_is_of(operation.arn, arn) for arn in arns):
+            return (operation,)
+    return tuple(operation for operation in found if operation.arn and operation.arn.get("otherwise"))
+
+
+def _is_of(rule: Mapping[str, Any], arn: re.Match[str]) -> bool:
+    types = rule.get("resource")
+    return rule.get("service") == arn["service"] and (not types or arn["type"] in types)
+
+
+def _arns(segments: Sequence[str]) -> tuple[re.Match[str], ...]:
+    return tuple(match for segment in segments if (match := _ARN.fullmatch(segment)))
+
+
+def _check_patterns(table: OperationsTable, operation: Operation, found: Mapping[str, str]) -> None:
+    for label, pattern in operation.label_patterns.items():
+        if not table.patterns[pattern].fullmatch(found[label]):
+            raise MalformedRequest(
+                f"{label} is no model id or ARN that {operation.operation} takes (AWS's own pattern refuses it)."
+            )

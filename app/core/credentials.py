@@ -1,0 +1,107 @@
+"""Which credential a caller presents: the first header present decides.
+
+    1  litellm_user_api_key      raw or `Bearer`      the peer's header
+    2  x-litellm-api-key         raw or `Bearer`
+    3  Authorization             `Bearer`, or anything that is not Signature Version 4
+    4  x-api-key                 raw                  Anthropic's SDKs
+    5  api-key                   raw                  Azure-shaped clients
+    6  Authorization             `AWS4-HMAC-SHA256`: the access key id is the virtual key
+
+A header that is present but malformed is the answer (401), never the next one: falling through would let whoever can
+add a header choose whose credential counts. WSGI joins repeated headers with commas, and no key contains one, so a
+repeated header is malformed too.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from app.core.errors import Unauthenticated
+
+# visible ASCII without `,` (a repeated header) and `"`; the bound is far above every key that exists
+_KEY = re.compile(r"[!#-+\--~]{1,512}")
+_SIGV4 = "AWS4-HMAC-SHA256"
+_SCOPE = re.compile(r"(?P<date>\d{8})/(?P<region>[a-z0-9-]{1,40})/(?P<service>[a-z0-9-]{1,60})/aws4_request")
+HEADERS = ("litellm-user-api-key", "x-litellm-api-key", "authorization", "x-api-key", "api-key")
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """The credential scope of a Signature Version 4 header: what the caller's SDK thinks it signs for."""
+
+    date: str
+    region: str
+    service: str
+
+
+@dataclass(frozen=True, slots=True)
+class PresentedCredential:
+    """A well-formed credential and the header that carried it. `secret` stays out of every repr and log."""
+
+    header: str
+    secret: str = field(repr=False)
+
+
+def present(headers: Mapping[str, str]) -> PresentedCredential:
+    """The credential among `headers` (lower-case names). Raises Unauthenticated, naming the header it read."""
+    for name in HEADERS:
+        value = headers.get(name)
+        if value is None or (name == "authorization" and value.startswith(_SIGV4)):
+            continue
+        return PresentedCredential(_spelt(name), _key(name, value))
+    signed = headers.get("authorization")
+    if signed is None:
+        raise Unauthenticated(
+            "No credential. Send your key as Authorization: Bearer <key>, x-api-key: <key>, or as the "
+            "AWS access key id of any AWS SDK."
+        )
+    access_key_id, _ = _signature(signed)
+    return PresentedCredential("Authorization (AWS4-HMAC-SHA256)", access_key_id)
+
+
+def scope(headers: Mapping[str, str]) -> Scope | None:
+    """The scope of a Signature Version 4 header, whoever's it is; None without one. It is a hint, never a right."""
+    try:
+        return _signature(headers.get("authorization", ""))[1]
+    except Unauthenticated:
+        return None
+
+
+def _spelt(name: str) -> str:
+    return "litellm_user_api_key" if name == "litellm-user-api-key" else name
+
+
+def _key(name: str, value: str) -> str:
+    bearer = re.fullmatch(r"(?i:bearer)[ \t]+(.*)", value)
+    if bearer:
+        value = bearer[1].strip(" \t")
+    elif name == "authorization":
+        raise Unauthenticated("Authorization is neither `Bearer <key>` nor AWS4-HMAC-SHA256.")
+    if not _KEY.fullmatch(value):
+        raise Unauthenticated(
+            f"{_spelt(name)} is malformed: it must hold one key and be sent once. No other header was looked at."
+        )
+    return value
+
+
+def _signature(value: str) -> tuple[str, Scope]:
+    """The access key id and scope of an AWS4-HMAC-SHA256 header."""
+    algorithm, _, rest = value.partition(" ")
+    parameters = [part.strip(" \t").partition("=") for part in rest.split(",")]
+    names = [name for name, _, _ in parameters]
+    if algorithm != _SIGV4 or sorted(names) != ["Credential", "Signature", "SignedHeaders"]:
+        raise Unauthenticated(
+            "Authorization is malformed: AWS4-HMAC-SHA256 takes Credential, SignedHeaders and Signature, once each."
+        )
+    credential = next(text for name, _, text in parameters if name == "Credential")
+    access_key_id, _, tail = credential.partition("/")
+    # keys hold no slash, but read from the right all the same: the scope has exactly four parts
+    parts = credential.rsplit("/", 4)
+    if len(parts) == 5:
+        access_key_id, tail = parts[0], "/".join(parts[1:])
+    found = _SCOPE.fullmatch(tail)
+    if not found or not _KEY.fullmatch(access_key_id):
+        raise Unauthenticated(
+            "Authorization is malformed: its Credential is not <key>/<date>/<region>/<service>/aws4_request."
+        )
+    return access_key_id, Scope(found["date"], found["region"], found["service"])

@@ -1,0 +1,103 @@
+"""Everything that can end a call early, as one tree.
+
+    GatewayError
+    ├── CallerError                 the caller can mend it
+    │   ├── Unauthenticated             no, unknown or malformed credential
+    │   ├── AccessDenied                known, but not allowed this
+    │   └── MalformedRequest            cannot be forwarded faithfully
+    │       ├── MethodUnknown
+    │       ├── BodyTooLarge
+    │       └── NeedsFullDuplex         bidirectional streams
+    └── GatewayFault                the caller can only wait, or tell the operator
+        ├── CredentialsMissing          the gateway has no AWS credentials
+        ├── WorkerFull                  a bound of this worker is reached
+        ├── UpstreamUnreachable         nothing was sent: a retry is safe
+        ├── UpstreamSilent              no headers within the deadline
+        ├── UpstreamBroke               the connection broke after the request was sent
+        └── ClientLeft                  nobody is there to answer
+
+`code` is the AWS name that SDKs raise as a typed exception. The HTTP status belongs to web/errors.py. A message says
+what happened and what to do next, and never contains a credential.
+"""
+
+
+class GatewayError(Exception):
+    """What ends a call before AWS's own answer does."""
+
+    code = "InternalServerException"
+
+    def __init__(self, message: str, *, retry_after: int | None = None) -> None:
+        """`retry_after`: seconds the caller should wait; set on what SDKs may retry."""
+        super().__init__(message)
+        self.message = message
+        self.retry_after = retry_after
+
+
+class CallerError(GatewayError):
+    """The caller can mend it."""
+
+
+class Unauthenticated(CallerError):
+    """No credential, or one that is malformed or unknown."""
+
+    code = "UnrecognizedClientException"
+
+
+class AccessDenied(CallerError):
+    """The caller is known and may not do this."""
+
+    code = "AccessDeniedException"
+
+
+class MalformedRequest(CallerError):
+    """The request cannot be forwarded faithfully."""
+
+    code = "ValidationException"
+
+
+class MethodUnknown(MalformedRequest):
+    """No Bedrock operation uses this HTTP method."""
+
+
+class BodyTooLarge(MalformedRequest):
+    """The body passes OUTCROP_MAX_BODY_BYTES."""
+
+
+class NeedsFullDuplex(MalformedRequest):
+    """The operation needs HTTP/2 in both directions at once, which WSGI cannot carry."""
+
+
+class GatewayFault(GatewayError):
+    """The caller can only wait, or tell the operator."""
+
+
+class CredentialsMissing(GatewayFault):
+    """The gateway has no AWS credentials to sign with."""
+
+
+class WorkerFull(GatewayFault):
+    """A bound of this worker is reached: memory for bodies, or calls in flight."""
+
+    code = "ServiceUnavailableException"
+
+
+class UpstreamUnreachable(GatewayFault):
+    """The connection to AWS could not be made: nothing was sent, so a retry is safe."""
+
+    code = "ServiceUnavailableException"
+
+
+class UpstreamSilent(GatewayFault):
+    """AWS sent no headers within the deadline."""
+
+    code = "ModelTimeoutException"
+
+
+class UpstreamBroke(GatewayFault):
+    """The connection broke after the request was sent: the model may have run, so SDKs must not pay again."""
+
+    code = "ModelErrorException"
+
+
+class ClientLeft(GatewayFault):
+    """The caller closed its connection: nobody is there to answer."""

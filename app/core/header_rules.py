@@ -1,0 +1,74 @@
+"""Which headers go to AWS and which come back.
+
+To AWS: everything end-to-end, less what identifies the caller to us, what belongs to one hop (RFC 9110 section 7.6.1),
+what proxies add, what other servers read as orders (method override, URL rewrite), and what the signer writes itself.
+Back: everything end-to-end, less what the server in front of the caller writes itself.
+"""
+
+import re
+from collections.abc import Iterable
+
+from app.core.errors import MalformedRequest
+
+Headers = tuple[tuple[str, str], ...]
+
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_HOP_BY_HOP = frozenset(
+    "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
+    "upgrade http2-settings".split()
+)
+# the last two: the peer also reads keys from them, and nobody's key may travel on
+_CREDENTIALS = frozenset(
+    "authorization litellm-user-api-key x-api-key api-key cookie x-goog-api-key ocp-apim-subscription-key".split()
+)
+_PROXIES = frozenset(("forwarded", "x-real-ip", "via"))
+_ORDERS = frozenset(
+    "x-http-method x-http-method-override x-method-override x-original-url x-original-uri x-rewrite-url".split()
+)
+_SIGNER = frozenset(("host", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"))
+_FRAMING = frozenset(("content-length", "expect", "accept-encoding"))
+_DROPPED = _HOP_BY_HOP | _CREDENTIALS | _PROXIES | _ORDERS | _SIGNER | _FRAMING
+_DROPPED_PREFIXES = ("x-forwarded-", "x-litellm-", "x-outcrop-", "amz-sdk-")
+
+# gunicorn writes its own Date and Server, and two of either is one too many
+_REPLY_DROPPED = _HOP_BY_HOP | {"date", "server"}
+
+
+def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
+    """The caller's headers (lower-case names) as AWS gets them, in order. Raises MalformedRequest.
+
+    `Accept-Encoding` becomes `identity`: a compressed answer would blind the meter.
+    """
+    headers = tuple(headers)
+    named = _named_by_connection(headers)
+    kept = tuple(
+        (name, value)
+        for name, value in headers
+        if (low := name.lower()) not in _DROPPED and low not in named and not low.startswith(_DROPPED_PREFIXES)
+    )
+    for name, value in kept:
+        _refuse_unsendable(name, value)
+    return (*kept, ("Accept-Encoding", "identity"))
+
+
+def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
+    """AWS's headers as the caller gets them, in order."""
+    headers = tuple(headers)
+    named = _named_by_connection(headers)
+    return tuple(
+        (name, value) for name, value in headers if (low := name.lower()) not in _REPLY_DROPPED and low not in named
+    )
+
+
+def _refuse_unsendable(name: str, value: str) -> None:
+    if _CONTROL.search(value):
+        raise MalformedRequest(f"The header {name} has a control character.")
+    # a signature is made over UTF-8 and a header is sent as Latin-1: only ASCII is the same in both
+    if not value.isascii() and (name == "content-type" or name.startswith("x-amz-")):
+        raise MalformedRequest(f"The header {name} is signed, so it must be ASCII.")
+
+
+def _named_by_connection(headers: Headers) -> frozenset[str]:
+    return frozenset(
+        token.strip().lower() for name, value in headers if name.lower() == "connection" for token in value.split(",")
+    )

@@ -1,0 +1,134 @@
+"""Is this gateway able to do its work? Each check asks the real thing and says, in one line, what it found and what to
+do about it. For the doctor command and for the start-up line that names the account.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from urllib.parse import quote
+
+from app.core.errors import CredentialsMissing, GatewayError
+from app.core.messages import Cancellation, UpstreamRequest
+from app.gateway.ports import Bedrock
+
+# AWS refuses signatures that are more than 5 minutes off
+_CLOCK_WARNS_SECONDS = 60
+_CLOCK_FAILS_SECONDS = 300
+_FORM = "application/x-www-form-urlencoded; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What one check found; all is well where there is no `remedy` to it."""
+
+    subject: str
+    text: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class Diagnosis:
+    """The checks. None of them raises."""
+
+    def __init__(
+        self, bedrock: Bedrock, region: str, *, region_is_assumed: bool, now: Callable[[], datetime] | None = None
+    ) -> None:
+        self._bedrock = bedrock
+        self._region = region
+        self._region_is_assumed = region_is_assumed
+        self._now = now or (lambda: datetime.now(UTC))
+
+    def credentials(self) -> Finding:
+        """Whose AWS account signs the calls (STS GetCallerIdentity, which every identity may call)."""
+        body = b"Action=GetCallerIdentity&Version=2011-06-15"
+        try:
+            answer = self._ask("sts", "POST", "/", body, (("Content-Type", _FORM),))
+        except CredentialsMissing as error:
+            return Finding("credentials", "none found", error.message)
+        except GatewayError as error:
+            return Finding("credentials", f"found, but STS could not be asked: {error.message}", _NETWORK)
+        text = answer.body.decode("utf-8", "replace")
+        account, arn = _tag(text, "Account"), _tag(text, "Arn")
+        if answer.status != 200 or not account:
+            problem = _tag(text, "Message") or _tag(text, "Code") or f"status {answer.status}"
+            return Finding("credentials", f"AWS refuses them: {problem}", _NEW_CREDENTIALS)
+        return Finding("credentials", f"account {account} as {arn}")
+
+    def region(self) -> Finding:
+        """Where calls go that name no region."""
+        if self._region_is_assumed:
+            return Finding("region", f"{self._region}, assumed", "Set AWS_REGION_NAME to where your models are.")
+        return Finding("region", self._region)
+
+    def models(self, model: str | None = None) -> Finding:
+        """Whether models can be used: all that are offered in the region, or one by its id."""
+        path = f"/foundation-model-availability/{quote(model, safe='')}" if model else "/foundation-models"
+        try:
+            answer = self._ask("bedrock", "GET", path, b"", ())
+            content = json.loads(answer.body or b"{}")
+        except GatewayError as error:
+            return Finding("models", error.message, _NETWORK)
+        except ValueError:
+            return Finding("models", "the answer is not JSON", "Check AWS_ENDPOINT_URL_BEDROCK and any proxy.")
+        if answer.status != 200:
+            return Finding("models", f"AWS answers {answer.status}: {content.get('message', '')}", _NO_RIGHT)
+        return _one_model(model, content) if model else _all_models(self._region, content)
+
+    def clock(self) -> Finding:
+        """How far this machine's clock is from AWS's, by the Date of an answer."""
+        try:
+            answer = self._ask("bedrock", "GET", "/foundation-models", b"", ())
+            theirs = parsedate_to_datetime(answer.headers["date"])
+        except (GatewayError, KeyError, ValueError):
+            return Finding("clock", "could not be compared with AWS's", _NETWORK)
+        off = abs((self._now() - theirs).total_seconds())
+        text = f"{off:.0f} s from AWS's"
+        if off > _CLOCK_WARNS_SECONDS:
+            return Finding("clock", text, f"Set it by NTP: AWS refuses signatures from {_CLOCK_FAILS_SECONDS} s on.")
+        return Finding("clock", text)
+
+    def _ask(self, service: str, method: str, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> _Answer:
+        request = UpstreamRequest(service, self._region, method, path, headers, body)
+        reply = self._bedrock.send(request, Cancellation())
+        try:
+            pieces = list(iter(reply.read_chunk, b""))
+        finally:
+            reply.close()
+        return _Answer(reply.status, {name.lower(): value for name, value in reply.headers}, b"".join(pieces))
+
+
+_NETWORK = "Check the network, DNS and the AWS_ENDPOINT_URL variables; in a closed VPC add the interface endpoints."
+_NEW_CREDENTIALS = "Renew them, or check the role that the gateway may assume."
+_NO_RIGHT = "Attach a policy such as docs/iam/inference-only.json to the gateway's identity."
+
+
+def _all_models(region: str, content: dict[str, list[object]]) -> Finding:
+    offered = len(content.get("modelSummaries", []))
+    if not offered:
+        return Finding("models", f"none are offered in {region}", "Choose another region in AWS_REGION_NAME.")
+    return Finding("models", f"{offered} offered in {region}; ask for one with --model ID")
+
+
+def _one_model(model: str, content: dict[str, object]) -> Finding:
+    states = {
+        name: content.get(name) for name in ("authorizationStatus", "entitlementAvailability", "regionAvailability")
+    }
+    refused = [f"{name} {state}" for name, state in states.items() if state not in ("AUTHORIZED", "AVAILABLE")]
+    if refused:
+        return Finding("models", f"{model}: {', '.join(refused)}", "Request access to it in the Bedrock console.")
+    return Finding("models", f"{model} can be used")
+
+
+def _tag(xml: str, name: str) -> str | None:
+    """STS answers a handful of flat tags; a parser for hostile XML is not needed to read two of them."""
+    found = re.search(rf"<{name}>([^<]*)</{name}>", xml)
+    return found[1] if found else None

@@ -1,0 +1,90 @@
+"""What happens to a call, in order, on one screen."""
+
+from collections.abc import Callable
+
+from app.core import bedrock_calls, header_rules, policy
+from app.core.bedrock_calls import BedrockCall
+from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
+from app.core.operations import OperationsTable
+from app.core.policy import RegionRules
+from app.gateway.doorman import Doorman
+from app.gateway.metered_reply import MeteredReply
+from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
+from app.gateway.settlement import Settlement
+
+
+class Passage:
+    """The way of every call, from its caller to AWS and back."""
+
+    def __init__(  # noqa: PLR0913  # the collaborators, each by name
+        self,
+        *,
+        doorman: Doorman,
+        operations: OperationsTable,
+        regions: RegionRules,
+        bedrock: Bedrock,
+        ledger: Ledger,
+        journal: Journal,
+        clock: Callable[[], float],
+    ) -> None:
+        self._doorman = doorman
+        self._operations = operations
+        self._regions = regions
+        self._bedrock = bedrock
+        self._ledger = ledger
+        self._journal = journal
+        self._clock = clock
+
+    def open(self, record: CallRecord, client: Client) -> Settlement:
+        """A call has arrived: what ends it, exactly once."""
+        return Settlement(record, client, self._ledger, self._journal, self._clock)
+
+    def run(self, request: ProxyRequest, body: Body, settlement: Settlement) -> MeteredReply:
+        """One call, up to the head of its reply. Raises GatewayError, which ends in settlement.refuse."""
+        record = settlement.record
+        caller = self._doorman.admit(request.headers)
+        record.caller = caller.alias
+        call = bedrock_calls.resolve(self._operations, request.method, request.target, request.headers)
+        _note(record, call)
+        record.region = self._region(request)
+        policy.check_path(caller, call)
+        headers = header_rules.to_aws(request.headers.items())
+        content = body.read()
+        record.bytes_in = len(content)
+        call = bedrock_calls.decide_by_body(call, content)
+        _note(record, call)
+        upstream = UpstreamRequest(
+            call.service, record.region, request.method, request.target.path_and_query, headers, content
+        )
+        cancellation = Cancellation()
+        if call.streams:
+            settlement.client.watch(cancellation)
+        try:
+            reply = self._bedrock.send(upstream, cancellation)
+        finally:
+            body.release()
+        return self._metered(reply, call, settlement, cancellation)
+
+    def _region(self, request: ProxyRequest) -> str:
+        in_arns = bedrock_calls.region_in_arns(request.target.segments)
+        in_scope = request.scope.region if request.scope else None
+        return policy.choose_region(self._regions, request.target.region, in_arns, in_scope)
+
+    def _metered(
+        self, reply: UpstreamReply, call: BedrockCall, settlement: Settlement, cancellation: Cancellation
+    ) -> MeteredReply:
+        record = settlement.record
+        record.status = reply.status
+        record.aws_request_id = next((v for n, v in reply.headers if n.lower() == "x-amzn-requestid"), None)
+        break_exception = call.operation.break_exception if call.operation else None
+        metered = MeteredReply(reply, settlement, cancellation, break_exception)
+        record.streamed = metered.streamed
+        if metered.streamed and not call.streams:
+            settlement.client.watch(cancellation)
+        record.overhead_ms = round(settlement.elapsed_ms() - reply.waited_ms, 2)
+        metered.begin()
+        return metered
+
+
+def _note(record: CallRecord, call: BedrockCall) -> None:
+    record.service, record.operation, record.model = call.service, call.name, call.model

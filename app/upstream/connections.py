@@ -1,0 +1,202 @@
+"""Connections to AWS: kept alive, timed in each phase, and able to be hung up on from another greenlet.
+
+requests and urllib3 leave three things to whoever needs them, and this file has all three:
+
+- urllib3 sends the body under the connect timeout, and python's sendall counts it over the whole body: 5 s would cut
+  every large upload on a slow line. Here sending has a timeout of its own.
+- A connection that AWS closed while it lay idle fails on its next use, before AWS has read anything. Only the
+  connection knows that it is such a case, so it says so: StaleConnection.
+- Whoever waits on a socket can be woken by shutting it down, also under TLS, where only the raw descriptor will do.
+"""
+
+import os
+import socket
+from contextvars import ContextVar
+from dataclasses import dataclass
+from http.client import RemoteDisconnected
+from time import monotonic
+from typing import Any
+
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
+from urllib3 import HTTPResponse
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
+
+# A request that breaks later than this after it was sent may have been read: it is not sent again.
+_STALE_SECONDS = 1.0
+
+
+class StaleConnection(ConnectionResetError):
+    """AWS had closed this kept-alive connection: the request was not read and may be sent again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds: to connect, to send all, until headers, and of silence after them."""
+
+    connect: float
+    send: float
+    first_byte: float
+    silence: float
+
+
+class Line:
+    """One call's hold on its connection, by which it can be hung up on. `sent`: some of the request may have left."""
+
+    def __init__(self) -> None:
+        self.sent = False
+        self._connection: _Timed | None = None
+        self._hung_up = False
+
+    def take(self, connection: "_Timed") -> None:
+        """From now on the connection is this call's."""
+        self._connection = connection
+        connection.line = self
+
+    def begin_sending(self) -> None:
+        """The connection stands and the request is about to leave."""
+        if self._hung_up:
+            self.hang_up()
+        self.sent = True
+
+    def hang_up(self) -> None:
+        """Wake whoever waits on the connection: it reads the end. Safe at any time, from any greenlet."""
+        self._hung_up = True
+        connection = self._connection
+        # a connection that was given back may be the next call's by now
+        if connection is not None and connection.line is self:
+            _shut_down(connection.wire)
+
+
+_line: ContextVar[Line] = ContextVar("line")
+
+
+class _Timed(HTTPConnection):
+    """An HTTP connection that keeps Timeouts, knows when it is stale, and is held by a Line."""
+
+    timeouts: Timeouts
+    line: Line
+    wire: socket.socket | None = None  # outlives `sock`, which http.client lets go of when AWS will close
+    _answers = 0
+    _sent_at = 0.0
+
+    def request(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is None:
+            self.connect()
+        if self.wire is not self.sock:
+            self.wire, self._answers = self.sock, 0
+        self.timeout = self.timeouts.send
+        self.sock.settimeout(self.timeouts.send)
+        self.line.begin_sending()
+        try:
+            super().request(*args, **kwargs)
+        except (BrokenPipeError, ConnectionResetError) as error:
+            # not all of it left, so AWS cannot have acted on it
+            if self._answers:
+                raise StaleConnection(*error.args) from error
+            raise
+        self._sent_at = monotonic()
+
+    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides http.client's so too
+        try:
+            response = super().getresponse()
+        except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
+            if self._answers and monotonic() - self._sent_at < _STALE_SECONDS:
+                raise StaleConnection(*error.args) from error
+            raise
+        self._answers += 1
+        if self.wire is not None:
+            self.wire.settimeout(self.timeouts.silence)
+        return response
+
+
+class _TimedTls(_Timed, HTTPSConnection):
+    """The same over TLS."""
+
+
+class _Pool(HTTPConnectionPool):
+    """Hands each connection to the Line of the call that takes it."""
+
+    timeouts: Timeouts
+    ConnectionCls = _Timed
+
+    def _get_conn(self, timeout: float | None = None) -> HTTPConnection:
+        connection = super()._get_conn(timeout)
+        assert isinstance(connection, _Timed)  # noqa: S101  # ConnectionCls says so; this tells mypy
+        connection.timeouts = self.timeouts
+        _line.get().take(connection)
+        return connection
+
+    def close_idle(self) -> None:
+        """Close the connections that wait for use; they open again when they are taken."""
+        for connection in list(self.pool.queue if self.pool else ()):
+            if connection is not None:
+                connection.close()
+
+
+class _TlsPool(_Pool, HTTPSConnectionPool):
+    """The same over TLS."""
+
+    ConnectionCls = _TimedTls
+
+
+class Adapter(HTTPAdapter):
+    """requests' adapter without what a Session would add: no cookies, redirects, proxies, netrc or path rewriting.
+
+    It remembers one pool a host, as finding it anew costs more than signing does.
+    """
+
+    def __init__(self, timeouts: Timeouts, connections: int, ca_bundle: str | None) -> None:
+        """`connections`: how many a host may have open and idle; more are opened when needed, and closed after."""
+        self._timeouts = timeouts
+        self._verify: bool | str = ca_bundle or True
+        self._pools: dict[str, _Pool] = {}
+        super().__init__(pool_connections=64, pool_maxsize=connections, pool_block=False, max_retries=0)
+        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
+
+    def send_on(self, line: Line, request: PreparedRequest) -> HTTPResponse:
+        """Send and wait for headers. The body is left to be read from the answer. Raises requests' exceptions."""
+        _line.set(line)
+        timeouts = (self._timeouts.connect, self._timeouts.first_byte)
+        raw: HTTPResponse = self.send(request, stream=True, timeout=timeouts).raw
+        return raw
+
+    def close_idle(self, request: PreparedRequest) -> None:
+        """Close the idle connections to the host of `request`."""
+        self._pool_of(request).close_idle()
+
+    def get_connection_with_tls_context(
+        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
+    ) -> HTTPConnectionPool:
+        return self._pool_of(request)
+
+    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
+        """Done once, when the pool is made."""
+
+    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
+        return request.path_url
+
+    def _pool_of(self, request: PreparedRequest) -> _Pool:
+        url = request.url or ""
+        host = url[: url.index("/", 8)]
+        pool = self._pools.get(host)
+        if pool is None:
+            found = super().get_connection_with_tls_context(request, self._verify)
+            super().cert_verify(found, url, self._verify, None)  # type: ignore[no-untyped-call]  # requests' stubs
+            assert isinstance(found, _Pool)  # noqa: S101  # pool_classes_by_scheme says so; this tells mypy
+            found.timeouts = self._timeouts
+            pool = self._pools[host] = found
+        return pool
+
+
+def _shut_down(wire: socket.socket | None) -> None:
+    """Shut a socket down below TLS and below gevent: their own shutdown changes state under whoever reads."""
+    descriptor = wire.fileno() if wire is not None else -1
+    if descriptor < 0:
+        return
+    with socket.socket(fileno=os.dup(descriptor)) as same:
+        try:
+            same.shutdown(socket.SHUT_RDWR)
+        except OSError:
+            pass  # it is closed already

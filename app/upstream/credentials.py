@@ -1,0 +1,91 @@
+"""The gateway's own AWS credentials: botocore's chain, looked up and refreshed beside the request path.
+
+Static keys, session tokens, profiles, assumed roles, web identity, container and instance roles all come from
+botocore. A greenlet asks it for the current ones and publishes them; calls only ever read what is published.
+"""
+
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import gevent
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.session import Session
+from gevent.event import Event
+
+from app.core.errors import CredentialsMissing
+
+_log = logging.getLogger(__name__)
+# botocore begins to refresh 15 minutes before the end and insists 10 minutes before it (botocore/credentials.py), so
+# a look every 30 s leaves time for twenty failed attempts.
+_LOOK_SECONDS = 30.0
+# How long the first call may wait for the first look: an instance role takes about a second, a missing one two.
+_FIRST_LOOK_SECONDS = 10.0
+MISSING = (
+    "The gateway has no AWS credentials. Its operator sets AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and "
+    "AWS_SESSION_TOKEN), AWS_PROFILE, a role for the machine, or AWS_BEARER_TOKEN_BEDROCK; "
+    "`flask --app wsgi doctor` checks."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AwsCredentials:
+    """One set of credentials, as it is now."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    session_token: str | None = field(repr=False)
+
+
+def from_botocore() -> Callable[[], AwsCredentials | None]:
+    """A look at botocore's chain: each call answers the current credentials, refreshed if need be, or None."""
+    session = Session()
+
+    def look() -> AwsCredentials | None:
+        found = session.get_credentials()
+        if found is None:
+            return None
+        frozen = found.get_frozen_credentials()
+        return AwsCredentials(frozen.access_key, frozen.secret_key, frozen.token)
+
+    return look
+
+
+class CredentialKeeper:
+    """Keeps the current credentials at hand."""
+
+    def __init__(self, look: Callable[[], AwsCredentials | None], look_seconds: float = _LOOK_SECONDS) -> None:
+        self._look = look
+        self._look_seconds = look_seconds
+        self._current: AwsCredentials | None = None
+        self._looked = Event()
+        self._greenlet: gevent.Greenlet | None = None
+
+    def start(self) -> None:
+        """Begin to look. Idempotent; in the process that serves, after it forked."""
+        if self._greenlet is None:
+            self._greenlet = gevent.spawn(self._keep)
+
+    def current(self) -> AwsCredentials:
+        """The credentials as last published. Raises CredentialsMissing."""
+        if self._current is None:
+            self.start()
+            self._looked.wait(_FIRST_LOOK_SECONDS)
+        if self._current is None:
+            raise CredentialsMissing(MISSING)
+        return self._current
+
+    def _keep(self) -> None:
+        while True:
+            self._publish()
+            gevent.sleep(self._look_seconds)
+
+    def _publish(self) -> None:
+        try:
+            found = self._look()
+        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+            # what was published goes on until it expires: AWS says so then, in its own words
+            _log.warning("AWS credentials could not be refreshed: %s: %s", type(error).__name__, error)
+        else:
+            self._current = found
+        self._looked.set()

@@ -1,0 +1,64 @@
+"""Who may use which route. Written where a route is registered, also when it is "anyone", so that no route is open
+because it was forgotten; tests/test_wiring.py walks them all.
+
+And the one rule above all routes: without a strong master key the gateway serves this machine only. Binding to
+loopback is not enough, as a browser on this machine can be made to call it by any page (DNS rebinding, simple
+cross-origin requests), and a proxy on it by anyone: hence each condition of LoopbackOnly.
+"""
+
+from collections.abc import Mapping
+from ipaddress import IPv6Address, ip_address
+from urllib.parse import urlsplit
+
+from app.core.errors import AccessDenied
+
+
+def requires_virtual_key() -> None:
+    """The passage's doorman looks at the credential of every call, before anything else."""
+
+
+def requires_no_auth() -> None:
+    """Anyone may: the route says nothing worth hiding."""
+
+
+_PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+
+
+class LoopbackOnly:
+    """Refuses every request that may come from elsewhere than this machine."""
+
+    def check(self, environ: Mapping[str, str]) -> None:
+        """Raises AccessDenied."""
+        host = _hostname(f"//{environ.get('HTTP_HOST', '')}")
+        if not _is_loopback(environ.get("REMOTE_ADDR", "")):
+            raise self._refused("it came from another machine")
+        if host is None or not (host in {"localhost", "0.0.0.0"} or _is_loopback(host)):  # noqa: S104  # the page's URL
+            raise self._refused("its Host is not localhost")
+        if "HTTP_ORIGIN" in environ and _hostname(environ["HTTP_ORIGIN"]) != host:
+            raise self._refused("its Origin is another host")
+        if any(name in environ for name in _PROXY_HEADERS) or any(
+            name.startswith("HTTP_X_FORWARDED_") for name in environ
+        ):
+            raise self._refused("it came through a proxy")
+
+    def _refused(self, reason: str) -> AccessDenied:
+        return AccessDenied(
+            f"Refused, because {reason}: without a strong LITELLM_MASTER_KEY this gateway serves this machine only. "
+            'Set one of at least 20 characters, such as "sk-$(openssl rand -hex 32)".'
+        )
+
+
+def _hostname(url: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:
+        return None
+
+
+def _is_loopback(address: str) -> bool:
+    try:
+        found = ip_address(address)
+    except ValueError:
+        return False
+    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
+    return (mapped or found).is_loopback

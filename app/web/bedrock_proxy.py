@@ -1,0 +1,143 @@
+"""The Flask blueprint of /bedrock: raw request target -> ProxyRequest; reply -> response.
+
+Everything is taken from the raw request line (gunicorn's RAW_URI): PATH_INFO is decoded, and what is decoded cannot
+be forwarded faithfully.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import uuid4
+
+from flask import Blueprint, Response, request
+
+from app.core import credentials, targets
+from app.core.bedrock_calls import METHODS
+from app.core.errors import GatewayError
+from app.core.messages import CallRecord, ProxyRequest
+from app.gateway.metered_reply import MeteredReply, ReplyCut
+from app.gateway.passage import Passage
+from app.web.access import LoopbackOnly, requires_virtual_key
+from app.web.client_connection import ClientConnection
+from app.web.errors import aws_shaped, status_of
+from app.web.request_body import BodyBudget, RequestBody
+
+# routed to the passage all the same, so that their answer too is one that SDKs can read
+_OTHER_METHODS = ("HEAD", "OPTIONS", "TRACE", "CONNECT")
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyOptions:
+    """What the blueprint knows of the settings. `services`: the prefixes that name a service outright."""
+
+    services: frozenset[str]
+    max_body_bytes: int
+    buffer_bytes: int
+    stall_seconds: float
+    loopback_only: LoopbackOnly | None
+
+
+def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
+    """The routes /bedrock, /bedrock/... and /<service>/..., for every method."""
+    blueprint = Blueprint("bedrock_proxy", __name__)
+    blueprint.before_request(requires_virtual_key)
+    budget = BodyBudget(options.buffer_bytes)
+
+    def forward(**_decoded: str) -> Response:
+        environ = request.environ
+        record = CallRecord(
+            call_id=str(uuid4()),
+            arrived_at=datetime.now(UTC),
+            arrived=time.monotonic(),
+            method=environ["REQUEST_METHOD"],
+        )
+        client = ClientConnection(environ.get("gunicorn.socket"), options.stall_seconds)
+        settlement = passage.open(record, client)
+        body = RequestBody(environ, options.max_body_bytes, budget)
+
+        def finish() -> None:
+            read_up = body.discard()
+            client.release()
+            if not read_up:
+                raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
+
+        error = GatewayError("Something unforeseen went wrong in the gateway; its log says what.")
+        try:
+            if options.loopback_only:
+                options.loopback_only.check(environ)
+            reply = passage.run(_request(environ, options.services), body, settlement)
+        except GatewayError as refused:
+            error = refused
+        else:
+            return _Relayed(reply, record, finish)
+        finally:
+            if record.status is None:
+                record.status = status_of(error)
+                settlement.refuse(error)
+        return _refusal(error, record, finish)
+
+    for prefix in sorted({"bedrock", *options.services}):
+        for rule in (f"/{prefix}", f"/{prefix}/<anything:rest>"):
+            blueprint.add_url_rule(
+                rule, "forward", forward, methods=(*METHODS, *_OTHER_METHODS), provide_automatic_options=False
+            )
+    return blueprint
+
+
+class _Relayed(Response):
+    """AWS's answer, handed to the server as it is."""
+
+    def __init__(self, reply: MeteredReply, record: CallRecord, finish: Callable[[], None]) -> None:
+        super().__init__(status=f"{reply.status} {reply.reason}")
+        self._reply = reply
+        self._finish = finish
+        self._head = [
+            *reply.headers,
+            ("x-litellm-call-id", record.call_id),
+            ("x-outcrop-region", record.region or ""),
+            ("x-outcrop-overhead-ms", str(record.overhead_ms)),
+        ]
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        pieces = _Pieces(self._reply, self._finish)
+        try:
+            start_response(self.status, self._head)
+        except BaseException:
+            pieces.close()
+            raise
+        return pieces
+
+
+class _Pieces:
+    """What the server iterates over and then closes."""
+
+    def __init__(self, reply: MeteredReply, finish: Callable[[], None]) -> None:
+        self._reply = reply
+        self._finish = finish
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._reply
+
+    def close(self) -> None:
+        self._reply.close()
+        self._finish()
+
+
+def _refusal(error: GatewayError, record: CallRecord, finish: Callable[[], None]) -> Response:
+    response = aws_shaped(error, record.call_id)
+    response.call_on_close(finish)
+    return response
+
+
+def _request(environ: dict[str, Any], services: frozenset[str]) -> ProxyRequest:
+    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
+    if environ.get("CONTENT_TYPE"):
+        headers["content-type"] = environ["CONTENT_TYPE"]
+    return ProxyRequest(
+        method=environ["REQUEST_METHOD"],
+        target=targets.parse(environ["RAW_URI"], services),
+        headers=headers,
+        scope=credentials.scope(headers),
+    )

@@ -1,0 +1,60 @@
+"""The caller's end of the connection: noticed when it leaves, given up when it stalls.
+
+gunicorn tells an application neither: a caller that hangs up while AWS is silent is noticed at the next write, which
+may be minutes away, and a caller that stops reading holds its slot and its connection to AWS for ever.
+"""
+
+import os
+import socket
+from typing import Any
+
+from gevent import get_hub
+from gevent.monkey import get_original
+
+from app.core.messages import Cancellation
+
+# gevent's own socket would wait where this one answers at once: the hub itself must never wait
+_plain_socket = get_original("socket", "socket")
+
+
+class ClientConnection:
+    """The socket under one call. Without one (a test client, another server) it notices nothing."""
+
+    def __init__(self, sock: Any, stall_seconds: float) -> None:
+        """`sock`: gunicorn's, or None; `stall_seconds`: how long one read or write may make no progress."""
+        self._socket = sock
+        self._watcher: Any = None
+        if sock is not None:
+            sock.settimeout(stall_seconds)
+
+    def watch(self, cancellation: Cancellation) -> None:
+        """From now on a caller that leaves cancels with `client_left`, also while nothing is sent to it."""
+        if self._socket is not None and self._watcher is None:
+            self._watcher = get_hub().loop.io(self._socket.fileno(), 1)
+            self._watcher.start(self._readable, cancellation)
+
+    def unwatch(self) -> None:
+        """Stop watching. Idempotent."""
+        if self._watcher is not None:
+            self._watcher.stop()
+            self._watcher.close()
+            self._watcher = None
+
+    def release(self) -> None:
+        """Leave the socket as it was found, for the next request on it."""
+        self.unwatch()
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._socket.settimeout(None)
+
+    def _readable(self, cancellation: Cancellation) -> None:
+        """Runs in the hub: bytes are the caller's next request, none are its end. Below TLS the same holds."""
+        self.unwatch()
+        with _plain_socket(fileno=os.dup(self._socket.fileno())) as same:
+            try:
+                left = not same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+            except BlockingIOError:
+                left = False
+            except OSError:
+                left = True
+        if left:
+            cancellation.cancel("client_left")

@@ -1,0 +1,109 @@
+"""Errors become responses, here and nowhere else: AWS-shaped on /bedrock, LiteLLM-shaped on every other route.
+
+AWS's SDKs raise their typed exception from the header `x-amzn-ErrorType` and its text from `message`; OpenAI's and
+Anthropic's show `message` too. `x-should-retry: false` stops those that would pay for a second attempt.
+"""
+
+import json
+import logging
+from uuid import uuid4
+
+from flask import Flask, Response, request
+from werkzeug.exceptions import HTTPException
+
+from app.core.errors import (
+    AccessDenied,
+    BodyTooLarge,
+    ClientLeft,
+    CredentialsMissing,
+    GatewayError,
+    MalformedRequest,
+    MethodUnknown,
+    NeedsFullDuplex,
+    Unauthenticated,
+    UpstreamBroke,
+    UpstreamSilent,
+    UpstreamUnreachable,
+    WorkerFull,
+)
+
+_STATUSES: dict[type[GatewayError], int] = {
+    GatewayError: 500,
+    Unauthenticated: 401,
+    AccessDenied: 403,
+    MalformedRequest: 400,
+    MethodUnknown: 405,
+    BodyTooLarge: 413,
+    NeedsFullDuplex: 501,
+    CredentialsMissing: 500,
+    WorkerFull: 503,
+    UpstreamUnreachable: 503,
+    UpstreamSilent: 408,
+    UpstreamBroke: 424,
+    ClientLeft: 499,  # nginx's number: nobody reads it but the log
+}
+_RETRIED = (429, 503)
+_log = logging.getLogger(__name__)
+
+
+def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
+    """Give every error of `app` its shape. `aws_prefixes`: first path segments whose callers are AWS SDKs."""
+
+    def is_aws() -> bool:
+        return request.path.split("/", 2)[1] in aws_prefixes
+
+    @app.errorhandler(GatewayError)
+    def gateway_error(error: GatewayError) -> Response:
+        return aws_shaped(error, str(uuid4())) if is_aws() else litellm_shaped(error)
+
+    @app.errorhandler(HTTPException)
+    def http_error(error: HTTPException) -> Response:
+        status = error.code or 500
+        if not is_aws():
+            return detail_shaped(status, error.name.title())
+        kind = MethodUnknown if status == 405 else MalformedRequest
+        return aws_shaped(kind(f"{error.name}: no Bedrock operation has this method and path."), str(uuid4()))
+
+    @app.errorhandler(Exception)
+    def unforeseen(error: Exception) -> Response:
+        call_id = str(uuid4())
+        _log.exception("unforeseen error, told to the caller as %s", call_id, exc_info=error)
+        told = GatewayError(f"Something unforeseen went wrong in the gateway. Its log has more under {call_id}.")
+        return aws_shaped(told, call_id) if is_aws() else litellm_shaped(told)
+
+
+def status_of(error: GatewayError) -> int:
+    """The HTTP status of an error: its own class's, else the nearest above it."""
+    return next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
+
+
+def aws_shaped(error: GatewayError, call_id: str) -> Response:
+    """An error as AWS's services write theirs."""
+    status = status_of(error)
+    response = Response(
+        json.dumps({"message": error.message, "__type": error.code}), status, content_type="application/json"
+    )
+    response.headers["x-amzn-ErrorType"] = error.code
+    response.headers["x-amzn-RequestId"] = call_id
+    response.headers["x-litellm-call-id"] = call_id
+    if status not in _RETRIED:
+        response.headers["x-should-retry"] = "false"
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+        response.headers["x-amz-retry-after"] = str(error.retry_after * 1000)
+    return response
+
+
+def litellm_shaped(error: GatewayError) -> Response:
+    """An error as the peer's admin routes write theirs."""
+    status = status_of(error)
+    kind = (
+        "auth_error" if status in (401, 403) else "invalid_request_error" if status < 500 else "internal_server_error"
+    )
+    body = {"error": {"message": error.message, "type": kind, "param": "None", "code": str(status)}}
+    return Response(json.dumps(body), status, content_type="application/json")
+
+
+def detail_shaped(status: int, detail: str) -> Response:
+    """What the peer answers for a route that is not there: {"detail": "Not Found"}."""
+    return Response(json.dumps({"detail": detail}), status, content_type="application/json")

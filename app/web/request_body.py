@@ -1,0 +1,125 @@
+"""The caller's body, read when it is wanted and not before, within two bounds: one body, and all bodies together."""
+
+from typing import Any
+
+from gunicorn.http.errors import NoMoreData, ParseException
+
+from app.core.errors import BodyTooLarge, ClientLeft, MalformedRequest, WorkerFull
+
+_PIECE_BYTES = 64 * 1024
+# What is left of a refused call's body is taken off the wire so that the caller, still sending, can read the answer.
+# A caller that sends more than this sees its connection closed instead.
+_DISCARD_BYTES = 64 * 1024 * 1024
+_RETRY_AFTER_SECONDS = 1
+
+
+class BodyBudget:
+    """Bytes of request bodies that this worker holds, and may hold."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self.held = 0
+
+    def take(self, size: int) -> None:
+        """Count `size` bytes. Raises WorkerFull."""
+        if self.held + size > self._total:
+            raise WorkerFull(
+                "This worker holds as many request bodies as OUTCROP_BUFFER_BYTES allows: try again.",
+                retry_after=_RETRY_AFTER_SECONDS,
+            )
+        self.held += size
+
+    def give_back(self, size: int) -> None:
+        """Count `size` bytes no longer."""
+        self.held -= size
+
+
+class RequestBody:
+    """One call's body, still on the wire."""
+
+    def __init__(self, environ: dict[str, Any], max_bytes: int, budget: BodyBudget) -> None:
+        self._input = environ["wsgi.input"]
+        self._max_bytes = max_bytes
+        self._budget = budget
+        self._taken = 0
+        self._broken = False
+        self._chunked = "HTTP_TRANSFER_ENCODING" in environ
+        self._left = 0 if self._chunked else int(environ.get("CONTENT_LENGTH") or 0)
+
+    def read(self) -> bytes | bytearray:
+        """All of it, once. Raises MalformedRequest, BodyTooLarge, WorkerFull or ClientLeft."""
+        if self._chunked:
+            return self._read_chunked()
+        if self._left > self._max_bytes:
+            raise self._too_large()
+        self._take(self._left)
+        if self._left <= _PIECE_BYTES:
+            return self._piece(self._left) if self._left else b""
+        body = bytearray(self._left)
+        filled = 0
+        while self._left:
+            piece = self._piece(min(self._left, _PIECE_BYTES))
+            body[filled : filled + len(piece)] = piece
+            filled += len(piece)
+        return body
+
+    def release(self) -> None:
+        """Count its memory no longer. Idempotent."""
+        self._budget.give_back(self._taken)
+        self._taken = 0
+
+    def discard(self) -> bool:
+        """Take what is left off the wire, within bounds; False if some is left and the connection must be closed."""
+        size = 0
+        try:
+            while not self._broken and (self._chunked or self._left):
+                size += len(piece := self._input.read(_PIECE_BYTES))
+                if not piece:
+                    return True
+                self._left = max(0, self._left - len(piece))
+                if size > _DISCARD_BYTES:
+                    return False
+        except (OSError, ParseException):
+            return False
+        return not self._broken
+
+    def _read_chunked(self) -> bytearray:
+        body = bytearray()
+        while piece := self._read_some(_PIECE_BYTES):
+            self._take(len(piece))
+            body += piece
+            if len(body) > self._max_bytes:
+                raise self._too_large()
+        self._chunked = False
+        return body
+
+    def _piece(self, size: int) -> bytes:
+        piece = self._read_some(size)
+        if len(piece) < size:
+            self._broken = True
+            raise MalformedRequest("The body is shorter than its Content-Length: the connection ended before it did.")
+        self._left -= size
+        return piece
+
+    def _read_some(self, size: int) -> bytes:
+        try:
+            piece: bytes = self._input.read(size)
+        except TimeoutError as error:
+            self._broken = True
+            raise MalformedRequest("The body stopped coming for OUTCROP_WRITE_TIMEOUT.") from error
+        except (ParseException, NoMoreData) as error:
+            self._broken = True
+            raise MalformedRequest("The chunked body is malformed or ends before its last chunk.") from error
+        except OSError as error:
+            self._broken = True
+            raise ClientLeft("The caller closed its connection while sending its body.") from error
+        return piece
+
+    def _take(self, size: int) -> None:
+        self._budget.take(size)
+        self._taken += size
+
+    def _too_large(self) -> BodyTooLarge:
+        return BodyTooLarge(
+            f"The body is larger than {self._max_bytes} bytes (OUTCROP_MAX_BODY_BYTES): send less, or refer to S3."
+        )

@@ -1,0 +1,84 @@
+"""One line a call on standard output: JSON for machines, LOG_FORMAT=text for people.
+
+Never a credential and never what was said: the line is made from CallRecord alone, which has neither.
+"""
+
+import json
+import logging
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Literal, TextIO
+
+from app.core.messages import CallRecord
+
+LogFormat = Literal["json", "text"]
+
+
+class RequestLog:
+    """Writes CallRecords."""
+
+    def __init__(self, log_format: LogFormat, stream: TextIO | None = None) -> None:
+        self._line = _json_line if log_format == "json" else _text_line
+        self._stream = stream
+
+    def write(self, record: CallRecord) -> None:
+        """One line, whole, at once."""
+        stream = self._stream or sys.stdout
+        stream.write(self._line(record) + "\n")
+        stream.flush()
+
+
+class EventFormatter(logging.Formatter):
+    """What else the gateway has to say, in the same shape as its request lines."""
+
+    def __init__(self, log_format: LogFormat) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        self._json = log_format == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        if not self._json:
+            return super().format(record)
+        line = {
+            "time": _utc(datetime.fromtimestamp(record.created, UTC)),
+            "event": "log",
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        if record.exc_info:
+            line["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(line)
+
+
+def log_events(log_format: LogFormat) -> None:
+    """Send the gateway's own log events to standard output. Idempotent."""
+    logger = logging.getLogger("app")
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(EventFormatter(log_format))
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+
+
+def _utc(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _json_line(record: CallRecord) -> str:
+    fields = asdict(record)
+    del fields["arrived"], fields["arrived_at"]
+    fields["key_alias"] = fields.pop("caller")
+    return json.dumps({"time": _utc(record.arrived_at), "event": "request", **fields})
+
+
+def _text_line(record: CallRecord) -> str:
+    what = f"{record.operation or '(unknown operation)'} {record.model or ''}".rstrip()
+    first = f", first byte {record.first_byte_ms:.0f}" if record.first_byte_ms is not None else ""
+    error = f" {record.error}" if record.error else ""
+    text = (
+        f"{_utc(record.arrived_at)} {record.status or '-'} {record.ended}{error}: {record.method} {what} in "
+        f"{record.region or '-'} for {record.caller or '-'}, {record.duration_ms or 0:.0f} ms{first}, "
+        f"{record.bytes_in} bytes in, {record.bytes_out} out, {record.call_id}"
+    )
+    return text if text.isprintable() else ascii(text)

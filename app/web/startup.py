@@ -1,0 +1,57 @@
+"""What a start says: what is served, where, for which region and account, and what is missing."""
+
+import logging
+from collections.abc import Callable
+
+import gevent
+
+from app.gateway.diagnosis import Diagnosis
+from app.settings import Settings
+
+_log = logging.getLogger(__name__)
+
+
+def announcement(settings: Settings, database: str) -> list[str]:
+    """The lines that need no network."""
+    local = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104  # shown, not bound
+    regions = ", ".join(sorted(settings.regions))
+    lines = [f"Outcrop serves AWS Bedrock at http://{local}/bedrock ({settings.workers} workers; database: {database})"]
+    assumed = " (assumed: set AWS_REGION_NAME to say where)" if settings.region_is_assumed else ""
+    lines.append(f"default region {settings.region}{assumed}; callers may name {regions}")
+    if settings.master_key is None:
+        lines.append("LITELLM_MASTER_KEY is not set: any key is accepted, from this machine only")
+    elif settings.master_key_is_weak:
+        lines.append("LITELLM_MASTER_KEY is weak: calls are accepted from this machine only")
+    lines += [f"{name or 'every service'} goes to {url}" for name, url in sorted(settings.endpoint_urls.items())]
+    return lines
+
+
+class Startup:
+    """What a worker does once it is up."""
+
+    def __init__(
+        self, settings: Settings, keep_credentials: Callable[[], None], diagnosis: Diagnosis, database: str
+    ) -> None:
+        """`keep_credentials` begins to look for AWS credentials, beside the request path."""
+        self._settings = settings
+        self._keep_credentials = keep_credentials
+        self._diagnosis = diagnosis
+        self._database = database
+
+    def run(self, *, announce: bool) -> None:
+        """`announce` in one worker alone."""
+        self._keep_credentials()
+        if announce:
+            for line in announcement(self._settings, self._database):
+                _log.info(line)
+            gevent.spawn(self._name_account)
+
+    def _name_account(self) -> None:
+        """Beside everything else: STS may be out of reach, and no call needs the answer."""
+        if self._settings.bearer_token:
+            _log.info("AWS_BEARER_TOKEN_BEDROCK is used for bedrock, bedrock-runtime and bedrock-mantle")
+        found = self._diagnosis.credentials()
+        if found.remedy:
+            _log.warning("AWS credentials: %s. %s", found.text, found.remedy)
+        else:
+            _log.info("AWS credentials: %s", found.text)

@@ -1,0 +1,64 @@
+"""gunicorn's configuration, loaded by `gunicorn wsgi:app` from the project's root. Values come from app.settings."""
+
+from gevent import monkey
+
+# before anything imports ssl or locks: the workers are forked from this process
+monkey.patch_all()
+
+import resource  # noqa: E402
+import sys  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from psycogreen.gevent import patch_psycopg  # noqa: E402
+
+# without it a query stops every other call of the worker until it is answered
+patch_psycopg()
+
+from app import CONNECTIONS  # noqa: E402
+from app.settings import Settings, SettingsError  # noqa: E402
+
+try:
+    settings = Settings.load()
+except SettingsError as error:
+    sys.exit(f"outcrop cannot start: {error}")
+
+# each stream holds two descriptors, and many systems begin with a soft limit of 1024
+_, _hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
+
+bind = settings.bind
+workers = settings.workers
+worker_class = "gevent"
+worker_connections = CONNECTIONS
+# Heroku's router reuses a connection for 90 s: whoever closes first while it sends makes it answer H13
+keepalive = 95
+# the heartbeat of the hub, not a limit on calls: streams of any length do not trip it
+timeout = 60
+# a PaaS kills 30 s after it said to stop
+graceful_timeout = 25
+# restarting a worker by count cuts its streams: never
+max_requests = 0
+preload_app = False
+accesslog = None
+loglevel = "warning"
+limit_request_line = 8190
+limit_request_field_size = 16384
+limit_request_fields = 100
+worker_tmp_dir = "/dev/shm" if Path("/dev/shm").is_dir() else None  # noqa: S108  # a heartbeat file on disk can stall
+# on by default since gunicorn 25, in the home directory, where two gateways would collide
+control_socket_disable = True
+# litellm_user_api_key has underscores, and gunicorn drops such names or believes them all: all in, then all but one out
+header_map = "dangerous"
+forwarder_headers = ""
+_UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
+
+
+def pre_request(worker: Any, req: Any) -> None:
+    """Runs before the WSGI environ is made: SCRIPT_NAME, X_Forwarded_For and the like never reach it."""
+    req.headers = [(name, value) for name, value in req.headers if "_" not in name or name in _UNDERSCORED]
+
+
+def post_worker_init(worker: Any) -> None:
+    """The first worker speaks for all."""
+    worker.wsgi.extensions["outcrop"].run(announce=worker.age == 1)
