@@ -172,14 +172,17 @@ class GatewayProcess:
     def output(self) -> str:
         return "\n".join(["--- stdout", *self.stdout, "--- stderr", *self.stderr])
 
-    def log_lines(self) -> list[Line]:
-        """Return the JSON objects on stdout; other lines are left out."""
-        return [line for line in map(_parsed, list(self.stdout)) if line is not None]
+    def log_lines(self, event: str | None = "request") -> list[Line]:
+        """Return the JSON lines on stdout: those of requests, of another event, or of all events (None)."""
+        lines = [line for line in map(_parsed, list(self.stdout)) if line is not None]
+        return [line for line in lines if event in (None, line.get("event"))]
 
-    def wait_for_log(self, predicate: Callable[[Line], object], timeout: float = 10) -> Line:
-        """Return the first log line for which the predicate holds, waiting for it to come."""
+    def wait_for_log(
+        self, predicate: Callable[[Line], object] = bool, timeout: float = 10, event: str | None = "request"
+    ) -> Line:
+        """Return the first such line for which the predicate holds, waiting for it to come."""
         with self._changed:
-            found = self._changed.wait_for(lambda: [x for x in self.log_lines() if predicate(x)], timeout)
+            found = self._changed.wait_for(lambda: [x for x in self.log_lines(event) if predicate(x)], timeout)
         if not found:
             raise TimeoutError(f"no such log line within {timeout} s\n{self.output()}")
         return found[0]

@@ -28,8 +28,6 @@ STS_NAMESPACE = "https://sts.amazonaws.com/doc/2011-06-15/"
 
 def default_answer(request: Recorded) -> Answer:
     """Answer as the operation that the method and the path name."""
-    if request.service == "sts":
-        return sts_answer(request)
     for method, pattern, answer in OPERATIONS:
         if request.method == method and pattern.fullmatch(request.path):
             return answer(request)

@@ -3,6 +3,8 @@
 It records each request raw, verifies its signature as AWS would, and answers what the test scripts; left alone it
 answers the common operations as AWS does (standin_answers). It runs in a thread of its own; all methods may be called
 from any thread. Answer functions run in that thread: they must return at once.
+
+STS is kept apart (sts_requests, sts_answer; no scripts, no counts): the gateway asks it who it is when it likes.
 """
 
 import asyncio
@@ -16,7 +18,14 @@ from types import TracebackType
 from typing import Self
 
 from tests.sigv4_verifier import verify
-from tests.standin_answers import ASSUMED_ACCESS_KEY_ID, ASSUMED_SECRET, ASSUMED_TOKEN, default_answer, refusal
+from tests.standin_answers import (
+    ASSUMED_ACCESS_KEY_ID,
+    ASSUMED_SECRET,
+    ASSUMED_TOKEN,
+    default_answer,
+    refusal,
+    sts_answer,
+)
 from tests.standin_messages import Recorded, Reply, aws_error
 from tests.standin_wire import Connection, WireRequest
 
@@ -53,6 +62,7 @@ class StandinBedrock:
 
     def _forget(self) -> None:
         self.requests: list[Recorded] = []
+        self.sts_requests: list[Recorded] = []
         self.incomplete: list[bytes] = []  # what came of requests that broke off or could not be read
         self.faults: list[Exception] = []  # raised by an answer function: the test's own mistake
         self.closed_by_peer: set[int] = set()  # numbers of connections that the peer closed first
@@ -61,6 +71,7 @@ class StandinBedrock:
         self.bearer_tokens: set[str] = set()
         self.lenient = False  # serve also what is unsigned or badly signed
         self.answer: Callable[[Recorded], Reply] = default_answer
+        self.sts_answer: Callable[[Recorded], Reply] = sts_answer
         self.close_after_answer: float | None = None  # FIN to a connection that is idle for so many seconds
         self._script: deque[Reply] = deque()
 
@@ -107,17 +118,16 @@ class StandinBedrock:
         self.wait_for(lambda: connection in self.closed_by_peer, timeout)
 
     def wait_no_connections(self, timeout: float = 10) -> None:
-        self.wait_for(lambda: not self._connections, timeout)
+        self.wait_for(lambda: not self.open_connections, timeout)
 
     @property
     def open_connections(self) -> int:
-        return len(self._connections)
+        return len(self._counted())
 
     @property
     def busy_connections(self) -> int:
         """Connections with a request that is not fully answered."""
-        with self._changed:
-            return sum(not connection.idle for connection in self._connections)
+        return sum(not connection.idle for connection in self._counted())
 
     @property
     def connections_closed_by_peer(self) -> int:
@@ -125,17 +135,17 @@ class StandinBedrock:
 
     def close_idle(self) -> int:
         """Send FIN on every keep-alive connection that waits for a request; return how many, once all are closed."""
-        return self._end([c for c in self._copy() if c.idle], Connection.close)
+        return self._end([c for c in self._counted() if c.idle], Connection.close)
 
     def reset(self) -> None:
         """Cut what is still being answered, and be as new; idle connections stay open and keep their numbers."""
-        self._end([c for c in self._copy() if not c.idle], Connection.reset)
+        self._end([c for c in self._counted() if not c.idle], Connection.reset)
         with self._changed:
             self._forget()
 
-    def _copy(self) -> list[Connection]:
+    def _counted(self) -> list[Connection]:
         with self._changed:
-            return list(self._connections)
+            return [connection for connection in self._connections if connection.service != "sts"]
 
     def _end(self, connections: list[Connection], how: Callable[[Connection], None]) -> int:
         for connection in connections:
@@ -145,7 +155,7 @@ class StandinBedrock:
 
     def _state(self) -> str:
         seen = [f"{r.service} {r.method} {r.target}" for r in self.requests]
-        return f"{len(self._connections)} connections open, closed by peer {self.closed_by_peer}, requests {seen}"
+        return f"{self.open_connections} connections open, closed by peer {self.closed_by_peer}, requests {seen}"
 
     async def _main(self) -> None:
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
@@ -159,7 +169,7 @@ class StandinBedrock:
         await self._stopping.wait()
         for server in servers.values():
             server.close()
-        for connection in self._copy():
+        for connection in list(self._connections):
             connection.reset()
         while self._connections:
             await asyncio.sleep(0)
@@ -175,7 +185,8 @@ class StandinBedrock:
 
     def peer_left(self, connection: Connection) -> None:
         with self._changed:
-            self.closed_by_peer.add(connection.number)
+            if connection.service != "sts":
+                self.closed_by_peer.add(connection.number)
             self._changed.notify_all()
 
     def connection_closed(self, connection: Connection) -> None:
@@ -201,19 +212,24 @@ class StandinBedrock:
     def reply_to(self, connection: Connection, request: WireRequest) -> tuple[str, Reply]:
         recorded = self._examined(connection, request)
         with self._changed:
-            self.requests.append(recorded)
+            (self.sts_requests if recorded.service == "sts" else self.requests).append(recorded)
             self._changed.notify_all()
         reason = self._reason_to_refuse(recorded)
         if reason and not self.lenient:
             return recorded.request_id, refusal(recorded, reason)
-        with self._changed:
-            if self._script:
-                return recorded.request_id, self._script.popleft()
         try:
-            return recorded.request_id, self.answer(recorded)
+            return recorded.request_id, self._chosen_reply(recorded)
         except Exception as error:  # noqa: BLE001 - a test's function may raise anything, and must hear of it
             self.faults.append(error)
             return recorded.request_id, aws_error(500, "StandinFault", repr(error))
+
+    def _chosen_reply(self, recorded: Recorded) -> Reply:
+        if recorded.service == "sts":
+            return self.sts_answer(recorded)
+        with self._changed:
+            if self._script:
+                return self._script.popleft()
+        return self.answer(recorded)
 
     def _examined(self, connection: Connection, request: WireRequest) -> Recorded:
         values = [value for name, value in request.headers if name.lower() == "authorization"]

@@ -118,7 +118,7 @@ def test_control_plane(standin: StandinBedrock, connect: Connect) -> None:
     assert {request.service for request in standin.requests} == {"bedrock"}
 
 
-def test_sts(connect: Connect) -> None:
+def test_sts(standin: StandinBedrock, connect: Connect) -> None:
     """STS knows the caller, and a role's credentials work only with their session token."""
     sts = connect("sts")
     assumed = sts.assume_role(RoleArn="arn:aws:iam::123456789012:role/x", RoleSessionName="abc")["Credentials"]
@@ -128,6 +128,7 @@ def test_sts(connect: Connect) -> None:
     assert (assumed["AccessKeyId"], assumed["SecretAccessKey"], assumed["SessionToken"]) == expected
     with pytest.raises(ClientError, match="session token must be sent"):
         connect("sts", credentials=expected[:2]).get_caller_identity()
+    assert (len(standin.sts_requests), standin.requests) == (3, [])
 
 
 @pytest.mark.parametrize(
