@@ -29,7 +29,8 @@ resource.setrlimit(resource.RLIMIT_NOFILE, (_hard, _hard))
 
 bind = settings.bind
 workers = settings.workers
-worker_class = "gevent"
+# gevent, and idle connections do not hold up a stop
+worker_class = "app.web.gunicorn_worker.DrainingWorker"
 worker_connections = CONNECTIONS
 # Heroku's router reuses a connection for 90 s: whoever closes first while it sends makes it answer H13
 keepalive = 95

@@ -10,11 +10,17 @@ from typing import Any
 from botocore.model import Shape
 
 AWKWARD = "a b/é+~:=;&%2F-ω"
+_ACCOUNT = "arn:aws:bedrock:us-east-1:123456789012"
 MODELS = (
     "anthropic.claude-3-haiku-20240307-v1:0",
     "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0",
-    "arn:aws:bedrock:us-east-1:123456789012:custom-model-deployment/abcdef012345",
-    "arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0",
+    f"{_ACCOUNT}:inference-profile/us.anthropic.claude-3-haiku-20240307-v1:0",
+    f"{_ACCOUNT}:application-inference-profile/abcdef012345",
+    f"{_ACCOUNT}:provisioned-model/abcdef012345",
+    f"{_ACCOUNT}:custom-model/anthropic.claude-3/abcdef012345",
+    f"{_ACCOUNT}:custom-model-deployment/abcdef012345",
+    f"{_ACCOUNT}:imported-model/abcdef012345",
+    f"{_ACCOUNT}:default-prompt-router/anthropic.claude:1",
     "abcdef012345",
 )
 MOMENT = datetime(2026, 11, 23, 1, 2, 3, tzinfo=UTC)
@@ -26,18 +32,23 @@ def sample(shape: Shape, path_patterns: Mapping[str, re.Pattern[str]], arns: Map
     content = {}
     for name, member in shape.members.items():
         place = member.serialization.get("location")
-        if name not in shape.required_members and place is None:
+        token = member.metadata.get("idempotencyToken")  # boto3 makes up another one for each call that has none
+        if name not in shape.required_members and place is None and not token:
             continue
         label = member.serialization.get("name", name)
         if name in arns:
             content[name] = arns[name]
         elif place == "uri" and label in path_patterns:
-            content[name] = next(model for model in MODELS if path_patterns[label].fullmatch(model))
+            content[name] = _model(path_patterns[label])
         elif place == "headers":
             content[name] = {"x": "y"}
         else:
             content[name] = _value(member, place, 0)
     return content
+
+
+def _model(pattern: re.Pattern[str]) -> str:
+    return next(model for model in MODELS if pattern.fullmatch(model))
 
 
 def _value(shape: Shape, place: str | None, depth: int) -> Any:
