@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from app.core import bedrock_calls, header_rules, policy
 from app.core.bedrock_calls import BedrockCall
+from app.core.errors import GatewayError
 from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
 from app.core.operations import OperationsTable
 from app.core.policy import RegionRules
@@ -49,18 +50,18 @@ class Passage:
         record.region = self._region(request)
         policy.check_path(caller, call)
         headers = header_rules.to_aws(request.headers.items())
-        content = body.read()
-        record.bytes_in = len(content)
-        call = bedrock_calls.decide_by_body(call, content)
-        _note(record, call)
-        upstream = UpstreamRequest(
-            call.service, record.region, request.method, request.target.path_and_query, headers, content
-        )
         cancellation = Cancellation()
-        if call.streams:
-            settlement.client.watch(cancellation)
         try:
-            reply = self._bedrock.send(upstream, cancellation)
+            content = body.read()
+            record.bytes_in = len(content)
+            call = bedrock_calls.decide_by_body(call, content)
+            _note(record, call)
+            if call.streams:
+                settlement.client.watch(cancellation)
+            target = request.target.path_and_query
+            reply = self._bedrock.send(
+                UpstreamRequest(call.service, record.region, request.method, target, headers, content), cancellation
+            )
         finally:
             body.release()
         return self._metered(reply, call, settlement, cancellation)
@@ -82,7 +83,11 @@ class Passage:
         if metered.streamed and not call.streams:
             settlement.client.watch(cancellation)
         record.overhead_ms = round(settlement.elapsed_ms() - reply.waited_ms, 2)
-        metered.begin()
+        try:
+            metered.begin()
+        except GatewayError:
+            reply.close()
+            raise
         return metered
 
 

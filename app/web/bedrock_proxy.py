@@ -63,6 +63,7 @@ def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
             if not read_up:
                 raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
 
+        reply = None
         error = GatewayError("Something unforeseen went wrong in the gateway; its log says what.")
         try:
             if options.loopback_only:
@@ -70,13 +71,11 @@ def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
             reply = passage.run(_request(environ, options.services), body, settlement)
         except GatewayError as refused:
             error = refused
-        else:
-            return _Relayed(reply, record, finish)
         finally:
-            if record.status is None:
+            if reply is None:
                 record.status = status_of(error)
                 settlement.refuse(error)
-        return _refusal(error, record, finish)
+        return _Relayed(reply, record, finish) if reply else _refusal(error, record, finish)
 
     for prefix in sorted({"bedrock", *options.services}):
         for rule in (f"/{prefix}", f"/{prefix}/<anything:rest>"):

@@ -29,7 +29,7 @@ _DEEPEST = 12
 
 def sample(shape: Shape, path_patterns: Mapping[str, re.Pattern[str]], arns: Mapping[str, str]) -> dict[str, Any]:
     """Input for an operation's input shape. `path_patterns`: what the gateway demands of a label; `arns`: by member."""
-    content = {}
+    content: dict[str, Any] = {}
     for name, member in shape.members.items():
         place = member.serialization.get("location")
         token = member.metadata.get("idempotencyToken")  # boto3 makes up another one for each call that has none
