@@ -41,7 +41,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     """The WSGI application. Raises SettingsError where `settings` are to be read and are wrong."""
     settings = settings or Settings.load()
     log_events(settings.log_format)
-    app = Flask(__name__)
+    app = Flask(__name__, static_folder=None)
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
     operations = load_table()

@@ -170,9 +170,10 @@ def json_reply(body: bytes, status: int = 200, headers: Headers = ()) -> FakeRep
 def stream_reply(
     steps: Iterable[Step], content_type: str = "application/vnd.amazon.eventstream", headers: Headers = ()
 ) -> FakeReply:
-    """A chunked stream."""
-    framing = (("Content-Type", content_type), ("Transfer-Encoding", "chunked"))
-    return FakeReply(steps, headers=(*framing, *headers))
+    """A stream, in chunks where it has no Content-Length."""
+    has_length = any(name == "Content-Length" for name, _ in headers)
+    chunks: Headers = () if has_length else (("Transfer-Encoding", "chunked"),)
+    return FakeReply(steps, headers=(("Content-Type", content_type), *chunks, *headers))
 
 
 def a_record(call_id: str = "call-1", arrived: float = 1000.0) -> CallRecord:

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -43,32 +44,37 @@ def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
     """The routes /bedrock, /bedrock/... and /<service>/..., for every method."""
     blueprint = Blueprint("bedrock_proxy", __name__)
     blueprint.before_request(requires_virtual_key)
-    budget = BodyBudget(options.buffer_bytes)
+    proxy = _Proxy(passage, options)
+    for prefix in sorted({"bedrock", *options.services}):
+        for rule in (f"/{prefix}", f"/{prefix}/<anything:decoded>"):
+            blueprint.add_url_rule(
+                rule, "forward", proxy.forward, methods=(*METHODS, *_OTHER_METHODS), provide_automatic_options=False
+            )
+    return blueprint
 
-    def forward(**_decoded: str) -> Response:
+
+class _Proxy:
+    """Carries requests into the passage and replies or refusals out of it."""
+
+    def __init__(self, passage: Passage, options: ProxyOptions) -> None:
+        self._passage = passage
+        self._options = options
+        self._budget = BodyBudget(options.buffer_bytes)
+
+    def forward(self, decoded: str = "") -> Response:
+        """The one view."""
         environ = request.environ
-        record = CallRecord(
-            call_id=str(uuid4()),
-            arrived_at=datetime.now(UTC),
-            arrived=time.monotonic(),
-            method=environ["REQUEST_METHOD"],
-        )
-        client = ClientConnection(environ.get("gunicorn.socket"), options.stall_seconds)
-        settlement = passage.open(record, client)
-        body = RequestBody(environ, options.max_body_bytes, budget)
-
-        def finish() -> None:
-            read_up = body.discard()
-            client.release()
-            if not read_up:
-                raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
-
+        record = CallRecord(str(uuid4()), datetime.now(UTC), time.monotonic(), environ["REQUEST_METHOD"])
+        client = ClientConnection(environ.get("gunicorn.socket"), self._options.stall_seconds)
+        settlement = self._passage.open(record, client)
+        body = RequestBody(environ, self._options.max_body_bytes, self._budget)
+        finish = partial(_finish, body, client)
         reply = None
         error = GatewayError("Something unforeseen went wrong in the gateway; its log says what.")
         try:
-            if options.loopback_only:
-                options.loopback_only.check(environ)
-            reply = passage.run(_request(environ, options.services), body, settlement)
+            if self._options.loopback_only:
+                self._options.loopback_only.check(environ)
+            reply = self._passage.run(_request(environ, self._options.services), body, settlement)
         except GatewayError as refused:
             error = refused
         finally:
@@ -77,12 +83,13 @@ def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
                 settlement.refuse(error)
         return _Relayed(reply, record, finish) if reply else _refusal(error, record, finish)
 
-    for prefix in sorted({"bedrock", *options.services}):
-        for rule in (f"/{prefix}", f"/{prefix}/<anything:rest>"):
-            blueprint.add_url_rule(
-                rule, "forward", forward, methods=(*METHODS, *_OTHER_METHODS), provide_automatic_options=False
-            )
-    return blueprint
+
+def _finish(body: RequestBody, client: ClientConnection) -> None:
+    """The server is done with the answer: leave the connection fit for the next request, or end it."""
+    read_up = body.discard()
+    client.release()
+    if not read_up:
+        raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
 
 
 class _Relayed(Response):

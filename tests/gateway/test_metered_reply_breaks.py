@@ -277,15 +277,6 @@ def test_begin_leaves_a_broken_answer_to_be_refused(books: Books) -> None:
     assert books.settled == []
 
 
-def test_begin_gives_up_aws_connection_when_it_raises(books: Books) -> None:
-    """Nobody else holds the reply then, so nobody else can close it or stop its deadline."""
-    reply = FakeReply([b"half", BROKE], headers=(("Content-Length", "8"),))
-    with pytest.raises(UpstreamBroke):
-        begun(books, reply)
-
-    assert reply.closed >= 1
-
-
 def test_an_exhausted_answer_outlives_close(books: Books) -> None:
     """What begin() read whole can be handed out after its settlement, and is still whole."""
     made = begun(books, json_reply(b'{"a": 1}'))

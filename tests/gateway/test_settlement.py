@@ -1,0 +1,133 @@
+"""One end of one call, whoever sees it first and however many see it."""
+
+import pytest
+
+from app.core.errors import (
+    AccessDenied,
+    BodyTooLarge,
+    ClientLeft,
+    CredentialsMissing,
+    GatewayError,
+    MalformedRequest,
+    Unauthenticated,
+    UpstreamBroke,
+    UpstreamSilent,
+    UpstreamUnreachable,
+    WorkerFull,
+)
+from app.core.messages import Cancellation
+from tests.fakes import Books
+
+REFUSED = (
+    GatewayError,
+    Unauthenticated,
+    AccessDenied,
+    MalformedRequest,
+    BodyTooLarge,
+    CredentialsMissing,
+    WorkerFull,
+)
+
+
+@pytest.fixture
+def books() -> Books:
+    """A settlement with its fakes."""
+    return Books()
+
+
+def test_a_call_is_booked_before_it_is_told(books: Books) -> None:
+    """A line in the log means a row in the ledger."""
+    books.settlement.settle("complete")
+
+    assert books.trace == ["settle", "tell"]
+
+
+def test_the_first_ending_counts(books: Books) -> None:
+    """Two parties may see the end; it is one call."""
+    books.settlement.settle("client_left")
+    books.settlement.settle("complete")
+
+    assert books.settled == ["client_left"]
+    assert [record.ended for record in books.journal.told] == ["client_left"]
+
+
+def test_a_settled_call_cannot_be_refused(books: Books) -> None:
+    """Nor told a second time."""
+    books.settlement.settle("complete")
+    books.settlement.refuse(GatewayError("late"))
+
+    assert [record.ended for record in books.journal.told] == ["complete"]
+
+
+def test_the_caller_is_watched_no_longer_when_it_is_booked(books: Books) -> None:
+    """Its next request on the same connection is not its leaving."""
+    books.client.watch(Cancellation())
+    books.settlement.settle("complete")
+
+    assert not books.client.watching
+
+
+def test_a_refused_caller_is_watched_no_longer(books: Books) -> None:
+    """Also when the call never got a reply."""
+    books.client.watch(Cancellation())
+    books.settlement.refuse(CredentialsMissing("none"))
+
+    assert not books.client.watching
+
+
+def test_duration_is_fixed_at_the_end(books: Books) -> None:
+    """A second settling does not move it."""
+    books.clock.advance(1.5)
+    books.settlement.settle("complete")
+    books.clock.advance(1)
+    books.settlement.settle("complete")
+
+    assert books.record.duration_ms == 1500.0
+
+
+def test_elapsed_is_in_milliseconds_since_arrival(books: Books) -> None:
+    """To the hundredth."""
+    books.clock.advance(0.0123456)
+
+    assert books.settlement.elapsed_ms() == 12.35
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+def test_a_refusal_is_told_and_not_booked(books: Books, kind: type[GatewayError]) -> None:
+    """AWS was not called: there is nothing to account for."""
+    books.settlement.refuse(kind("no"))
+
+    assert books.settled == []
+    assert [(record.ended, record.error) for record in books.journal.told] == [("refused", kind.code)]
+
+
+@pytest.mark.parametrize("kind", [UpstreamUnreachable, UpstreamSilent, UpstreamBroke])
+def test_a_call_that_aws_did_not_answer_is_booked_as_failed(books: Books, kind: type[GatewayError]) -> None:
+    """The model may have run."""
+    books.settlement.refuse(kind("no"))
+
+    assert books.settled == ["failed"]
+    assert books.journal.told[0].error == kind.code
+
+
+def test_a_caller_that_left_is_booked_as_such(books: Books) -> None:
+    """While AWS was silent."""
+    books.settlement.refuse(ClientLeft("gone"))
+
+    assert books.settled == ["client_left"]
+
+
+def test_the_first_error_counts(books: Books) -> None:
+    """What broke the reply is the reason, not what came of it."""
+    books.record.error = "ModelErrorException"
+    books.settlement.refuse(GatewayError("later"))
+
+    assert books.journal.told[0].error == "ModelErrorException"
+
+
+def test_refused_twice_is_told_once(books: Books) -> None:
+    """As with settling."""
+    books.settlement.refuse(AccessDenied("no"))
+    books.settlement.refuse(AccessDenied("no"))
+
+    assert len(books.journal.told) == 1

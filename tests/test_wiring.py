@@ -1,0 +1,57 @@
+"""What is easy to forget when something is added: its access, its documentation, its row in a table."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from flask import Flask
+
+from app import create_app
+from app.settings import Settings
+from app.web.access import requires_no_auth, requires_virtual_key
+
+ROOT = Path(__file__).resolve().parent.parent
+ACCESS = {requires_no_auth, requires_virtual_key}
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    settings = Settings.from_environment(
+        {"LITELLM_MASTER_KEY": "sk-abcdefghijklmnopqrstuvwxyz"}, tmp_path_factory.mktemp("root")
+    )
+    return create_app(settings)
+
+
+def test_every_route_declares_who_may_use_it(app: Flask) -> None:
+    undeclared = [
+        rule.rule
+        for rule in app.url_map.iter_rules()
+        if rule.endpoint != "static"
+        and len(ACCESS & set(app.before_request_funcs.get(rule.endpoint.rpartition(".")[0], ()))) != 1
+    ]
+
+    assert undeclared == []
+
+
+def test_nothing_is_served_from_a_folder(app: Flask) -> None:
+    assert [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint == "static"] == []
+
+
+def test_the_readme_lists_exactly_the_variables_that_settings_read() -> None:
+    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "app" / "settings.py").read_text()))
+    read -= {"STS"}
+    table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
+    first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]
+    listed = set(re.findall(r"\b([A-Z][A-Z0-9_]{3,})\b", " ".join(first_cells)))
+
+    assert read - listed == set()
+
+
+def test_every_setting_has_a_type_that_cannot_change() -> None:
+    assert Settings.__dataclass_params__.frozen  # type: ignore[attr-defined]  # of dataclasses, which mypy does not model
+    assert fields(Settings)
+
+
+def test_the_changelog_speaks_of_what_is_unreleased() -> None:
+    assert "## Unreleased" in (ROOT / "CHANGELOG.md").read_text()
