@@ -11,7 +11,7 @@ import sys
 from collections import deque
 
 from app.core import header_rules
-from app.core.errors import GatewayError
+from app.core.errors import GatewayError, UpstreamBroke
 from app.core.event_stream import CONTENT_TYPE, FrameTracker, exception_frame
 from app.core.messages import Cancellation, Ending
 from app.gateway.ports import UpstreamReply
@@ -83,6 +83,8 @@ class MeteredReply:
             piece = self._reply.read_chunk()
         except GatewayError as error:
             return self._break(error)
+        if not piece and self._tap and not self._tap.lost and not self._tap.at_boundary:
+            return self._break(UpstreamBroke("AWS's stream ended inside a frame."))
         self._meter(piece)
         if not piece:
             raise StopIteration

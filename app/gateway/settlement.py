@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.core.errors import ClientLeft, GatewayError, UpstreamBroke, UpstreamSilent, UpstreamUnreachable
+from app.core.errors import CallerError, ClientLeft, CredentialsMissing, GatewayError, WorkerFull
 from app.core.messages import CallRecord, Ending
 from app.gateway.ports import Client, Journal, Ledger
 
@@ -32,10 +32,10 @@ class Settlement:
 
     def refuse(self, error: GatewayError) -> None:
         """End a call that has no reply from AWS: refused here, or failed on the way there."""
-        self.record.error = self.record.error or error.code
+        self.record.error = error.code
         if isinstance(error, ClientLeft):
             self.settle("client_left")
-        elif isinstance(error, UpstreamUnreachable | UpstreamSilent | UpstreamBroke):
+        elif not isinstance(error, CallerError | CredentialsMissing | WorkerFull):
             self.settle("failed")
         elif self._close("refused"):
             self._journal.write(self.record)

@@ -1,7 +1,6 @@
 """The seam to AWS: send(UpstreamRequest) -> reply. Outside errors become ours here and nowhere else."""
 
 from time import monotonic
-from typing import Any
 
 from gevent import get_hub
 from requests import PreparedRequest
@@ -23,10 +22,23 @@ _READ_BYTES = 64 * 1024
 _RETRY_AFTER_SECONDS = 1
 
 
+class _Deadline:
+    """Cancels a call that takes too long, unless it is stopped before."""
+
+    def __init__(self, seconds: float, cancellation: Cancellation) -> None:
+        self._timer = get_hub().loop.timer(seconds)
+        self._timer.start(cancellation.cancel, "deadline")
+
+    def stop(self) -> None:
+        """Idempotent."""
+        self._timer.stop()
+        self._timer.close()
+
+
 class Reply:
     """AWS's answer, its body still on the wire."""
 
-    def __init__(self, raw: HTTPResponse, cancellation: Cancellation, deadline: Any, waited_ms: float) -> None:
+    def __init__(self, raw: HTTPResponse, cancellation: Cancellation, deadline: _Deadline, waited_ms: float) -> None:
         self._raw = raw
         self._cancellation = cancellation
         self._deadline = deadline
@@ -75,14 +87,16 @@ class BedrockClient:
         self._signer.sign(prepared, endpoint)
         line = Line()
         cancellation.on_cancel(line.hang_up)
-        deadline = get_hub().loop.timer(self._total_timeout)
-        deadline.start(cancellation.cancel, "deadline")
+        deadline = _Deadline(self._total_timeout, cancellation)
         started = monotonic()
         try:
             raw = self._send_once_more_if_stale(prepared, line)
         except RequestException as error:
             deadline.stop()
             raise _translated(error, cancellation, endpoint, sent=line.sent) from error
+        except BaseException:
+            deadline.stop()
+            raise
         return Reply(raw, cancellation, deadline, (monotonic() - started) * 1000)
 
     def _send_once_more_if_stale(self, prepared: PreparedRequest, line: Line) -> HTTPResponse:

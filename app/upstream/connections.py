@@ -11,12 +11,14 @@ requests and urllib3 leave three things to whoever needs them, and this file has
 
 import os
 import socket
+import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
 from http.client import RemoteDisconnected
 from time import monotonic
 from typing import Any
 
+import certifi
 from requests import PreparedRequest
 from requests.adapters import HTTPAdapter
 from urllib3 import HTTPResponse
@@ -25,6 +27,8 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
 # A request that breaks later than this after it was sent may have been read: it is not sent again.
 _STALE_SECONDS = 1.0
+# Every service in every region that this gateway may call has a pool of its own.
+_HOSTS = 1024
 
 
 class StaleConnection(ConnectionResetError):
@@ -87,16 +91,12 @@ class _Timed(HTTPConnection):
         if self.wire is not self.sock:
             self.wire, self._answers = self.sock, 0
         self.timeout = self.timeouts.send
-        self.sock.settimeout(self.timeouts.send)
         self.line.begin_sending()
         try:
+            # urllib3 goes on to read after a broken pipe: AWS may have answered before it had all of the body
             super().request(*args, **kwargs)
-        except (BrokenPipeError, ConnectionResetError) as error:
-            # not all of it left, so AWS cannot have acted on it
-            if self._answers:
-                raise StaleConnection(*error.args) from error
-            raise
-        self._sent_at = monotonic()
+        finally:
+            self._sent_at = monotonic()
 
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides http.client's so too
         try:
@@ -150,9 +150,11 @@ class Adapter(HTTPAdapter):
     def __init__(self, timeouts: Timeouts, connections: int, ca_bundle: str | None) -> None:
         """`connections`: how many a host may have open and idle; more are opened when needed, and closed after."""
         self._timeouts = timeouts
-        self._verify: bool | str = ca_bundle or True
         self._pools: dict[str, _Pool] = {}
-        super().__init__(pool_connections=64, pool_maxsize=connections, pool_block=False, max_retries=0)
+        super().__init__(max_retries=0)
+        # one context for all: left to itself urllib3 reads the bundle of authorities anew for every connection
+        context = ssl.create_default_context(cafile=ca_bundle or certifi.where())
+        self.init_poolmanager(_HOSTS, connections, block=False, ssl_context=context)
         self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
 
     def send_on(self, line: Line, request: PreparedRequest) -> HTTPResponse:
@@ -172,7 +174,7 @@ class Adapter(HTTPAdapter):
         return self._pool_of(request)
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Done once, when the pool is made."""
+        """Nothing to do: the pools' context verifies."""
 
     def request_url(self, request: PreparedRequest, proxies: Any) -> str:
         return request.path_url
@@ -182,8 +184,7 @@ class Adapter(HTTPAdapter):
         host = url[: url.index("/", 8)]
         pool = self._pools.get(host)
         if pool is None:
-            found = super().get_connection_with_tls_context(request, self._verify)
-            super().cert_verify(found, url, self._verify, None)  # type: ignore[no-untyped-call]  # requests' stubs
+            found = self.poolmanager.connection_from_url(host)
             assert isinstance(found, _Pool)  # noqa: S101  # pool_classes_by_scheme says so; this tells mypy
             found.timeouts = self._timeouts
             pool = self._pools[host] = found

@@ -12,7 +12,8 @@ FORWARDED = """
     accept content-type content-encoding content-language user-agent range if-match x-amz-target x-amz-user-agent
     x-amzn-trace-id x-amzn-bedrock-trace x-amzn-bedrock-guardrailidentifier x-amzn-bedrock-accept
     x-amzn-bedrock-agentcore-runtime-session-id x-amz-bedrock-custom anthropic-version anthropic-beta
-    openai-organization x-stainless-lang traceparent x-request-id authorizations x-api-keys dates x-forward x-litellmish x-outcrops
+    openai-organization x-stainless-lang traceparent x-request-id authorizations x-api-keys dates x-forward
+    x-litellmish x-outcrops
 """.split()
 CREDENTIALS = """
     authorization proxy-authorization litellm-user-api-key x-litellm-api-key x-api-key api-key cookie x-goog-api-key

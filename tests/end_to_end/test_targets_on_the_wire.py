@@ -1,6 +1,6 @@
 """ARNs, odd labels and odd queries through the real gateway: what AWS gets is signed as botocore would sign it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pytest
 from botocore.auth import SigV4Auth
@@ -23,7 +23,7 @@ ARNS = [
     f"{_ACCOUNT}:default-prompt-router/anthropic.claude:1",
     f"{_ACCOUNT}:prompt/ABCDEFGHIJ:1",
 ]
-_ENCODINGS = {
+_ENCODINGS: dict[str, Callable[[str], str]] = {
     "as botocore": lambda arn: arn.replace(":", "%3A").replace("/", "%2F"),
     "colons raw": lambda arn: arn.replace("/", "%2F"),
     "lower case escapes": lambda arn: arn.replace(":", "%3a").replace("/", "%2f"),
