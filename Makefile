@@ -50,3 +50,21 @@ format: $(VENV)/.dev ## format the code
 .PHONY: table
 table: $(VENV)/.dev ## make the operations table again from the installed botocore
 	$(BIN)/python -m tools.operations_table
+
+# Clients whose own requirements exclude one another's: LiteLLM wants an older openai.
+CLIENTS := checks/clients
+.venv-clients/.done: $(CLIENTS)/requirements.txt $(CLIENTS)/requirements-litellm.txt
+	@test -x .venv-clients/bin/python || $(PYTHON) -m venv .venv-clients
+	@test -x .venv-clients/litellm/bin/python || $(PYTHON) -m venv .venv-clients/litellm
+	.venv-clients/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS)/requirements.txt
+	.venv-clients/litellm/bin/pip install --quiet --disable-pip-version-check -r $(CLIENTS)/requirements-litellm.txt
+	@touch $@
+
+$(CLIENTS)/node_modules/.done: $(CLIENTS)/package.json $(CLIENTS)/package-lock.json
+	@command -v npm >/dev/null || { echo "npm not found: install Node.js 20 or later"; exit 1; }
+	npm ci --silent --prefix $(CLIENTS)
+	@touch $@
+
+.PHONY: clients
+clients: $(VENV)/.dev .venv-clients/.done $(CLIENTS)/node_modules/.done ## drive real clients through the gateway (installs 1 GB of them)
+	$(BIN)/python -m checks.clients

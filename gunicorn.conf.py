@@ -52,6 +52,8 @@ control_socket_disable = True
 # litellm_user_api_key has underscores, and gunicorn drops such names or believes them all: all in, then all but one out
 header_map = "dangerous"
 forwarder_headers = ""
+# gunicorn answers 400 where these contradict each other, and nothing here asks for the scheme
+secure_scheme_headers: dict[str, str] = {}
 _UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
 
 

@@ -21,7 +21,7 @@ from app.gateway.ports import Bedrock
 from app.settings import Settings
 from app.store.database import Database
 from app.store.ledger import NoLedger
-from app.upstream.bedrock_client import BedrockClient
+from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
 from app.upstream.endpoints import Endpoints
@@ -48,7 +48,12 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     database = Database(settings.database_url)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
-    diagnosis = Diagnosis(bedrock, settings.region, region_is_assumed=settings.region_is_assumed)
+    diagnosis = Diagnosis(
+        bedrock,
+        settings.region,
+        region_is_assumed=settings.region_is_assumed,
+        has_bearer_token=settings.bearer_token is not None,
+    )
     passage = Passage(
         doorman=Doorman(settings.master_key),
         operations=operations,
@@ -79,7 +84,6 @@ class _Anything(BaseConverter):
 def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> BedrockClient:
     timeouts = Timeouts(
         connect=settings.connect_timeout,
-        send=settings.first_byte_timeout,
         first_byte=settings.first_byte_timeout,
         silence=settings.read_timeout,
     )
@@ -90,7 +94,7 @@ def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> Bedroc
         endpoints,
         Signer(credentials, settings.bearer_token),
         Adapter(timeouts, CONNECTIONS, settings.ca_bundle),
-        settings.total_timeout,
+        Deadlines(settings.first_byte_timeout, settings.total_timeout),
     )
 
 

@@ -16,13 +16,15 @@ from app.core.operations import load_table
 
 # Keys that stand in public documentation: whoever scans for open gateways tries these first.
 _PUBLISHED_KEYS = frozenset(
-    "sk-1234 sk-12345678901234567890 sk-1234567890abcdef1234567890abcdef sk-litellm-master-key-1234 "
-    "sk-your-litellm-master-key your-litellm-master-key litellm-master-key-here sk-litellm-static-key".split()
+    "sk-1234 sk-12345678901234567890 sk-123456789012345678 sk-1234567890abcdef1234567890abcdef sk-litellm-master-key "
+    "sk-litellm-master-key-1234 sk-your-litellm-master-key your-litellm-master-key litellm-master-key-here "
+    "sk-litellm-static-key sk-my-litellm-master-key sk-your-secure-master-key sk-change-me-please-now "
+    "abcdefghijklmnopqrst abcdefghijklmnopqrstuvwxyz sk-abcdefghijklmnopqrstuvwxyz 01234567890123456789".split()
 )
 _WEAK_LENGTH = 20
 _WEAK_VARIETY = 8
 _PLATFORMS = {"DYNO": "Heroku", "RENDER": "Render", "FLY_APP_NAME": "Fly.io", "K_SERVICE": "Cloud Run"}
-_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}")
+_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}")
 _DEFAULT_REGION = "us-east-1"
 _MIB = 1024 * 1024
 # A PaaS router gives up on a call without headers after 30 s, and the caller gets its error page instead of ours.
@@ -94,11 +96,11 @@ class Settings:
             region_is_assumed=region is None,
             regions=regions or frozenset((region or _DEFAULT_REGION,)),
             regions_are_explicit=regions is not None,
-            bearer_token=read.text("AWS_BEARER_TOKEN_BEDROCK"),
+            bearer_token=read.bearer_token(),
             endpoint_urls=read.endpoint_urls(),
             use_fips=read.flag("AWS_USE_FIPS_ENDPOINT"),
             use_dual_stack=read.flag("AWS_USE_DUALSTACK_ENDPOINT"),
-            ca_bundle=read.text("AWS_CA_BUNDLE"),
+            ca_bundle=read.ca_bundle(),
             max_body_bytes=read.integer("OUTCROP_MAX_BODY_BYTES", 32 * _MIB, lowest=1024),
             buffer_bytes=read.integer("OUTCROP_BUFFER_BYTES", 128 * _MIB, lowest=1024),
             connect_timeout=read.seconds("OUTCROP_CONNECT_TIMEOUT", 5),
@@ -128,7 +130,7 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return default
-        if not re.fullmatch(r"\d{1,15}", value) or not lowest <= int(value) <= highest:
+        if not re.fullmatch(r"[0-9]{1,15}", value) or not lowest <= int(value) <= highest:
             raise SettingsError(f"{name}={value!r}: expected a whole number from {lowest} to {highest}")
         return int(value)
 
@@ -136,7 +138,7 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return default
-        if not re.fullmatch(r"\d{1,6}(\.\d{1,3})?", value) or float(value) <= 0:
+        if not re.fullmatch(r"[0-9]{1,6}(\.[0-9]{1,3})?", value) or float(value) <= 0:
             raise SettingsError(f"{name}={value!r}: expected seconds above 0, such as {default:g}")
         return float(value)
 
@@ -154,10 +156,24 @@ class _Reader:
         return value
 
     def master_key(self) -> str | None:
-        key = self.text("LITELLM_MASTER_KEY", "MASTER_KEY")
-        if key and not re.fullmatch(r"[!#-+\--~]{1,512}", key):
-            raise SettingsError("LITELLM_MASTER_KEY: expected visible ASCII without spaces, commas and double quotes")
-        return key
+        for name in ("LITELLM_MASTER_KEY", "MASTER_KEY"):
+            if key := self.text(name):
+                if not re.fullmatch(r"[!#-+\--~]{1,512}", key):
+                    raise SettingsError(f"{name}: expected visible ASCII without spaces, commas and double quotes")
+                return key
+        return None
+
+    def bearer_token(self) -> str | None:
+        token = self.text("AWS_BEARER_TOKEN_BEDROCK")
+        if token and not re.fullmatch(r"[!-~]+", token):
+            raise SettingsError("AWS_BEARER_TOKEN_BEDROCK: expected visible ASCII without spaces")
+        return token
+
+    def ca_bundle(self) -> str | None:
+        path = self.text("AWS_CA_BUNDLE")
+        if path and not Path(path).is_file():
+            raise SettingsError(f"AWS_CA_BUNDLE={path!r}: expected a file of certificates")
+        return path
 
     def region(self) -> str | None:
         for name in ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"):
@@ -169,7 +185,8 @@ class _Reader:
         value = self.text("OUTCROP_REGIONS")
         if value is None:
             return None
-        return frozenset(_region("OUTCROP_REGIONS", part) for part in re.split(r"[,\s]+", value) if part)
+        parts = [part for part in re.split(r"[,\s]+", value) if part]
+        return frozenset(_region("OUTCROP_REGIONS", part) for part in parts or [value])
 
     def endpoint_urls(self) -> dict[str, str]:
         """AWS's endpoint variables by service name, and by "" the one for all services.
@@ -191,10 +208,12 @@ class _Reader:
                     f"DATABASE_URL is not set: on {platform} the disk is wiped, attach a PostgreSQL database"
                 )
             return f"sqlite:///{root / 'instance' / 'outcrop.db'}"
-        scheme, _, rest = value.partition("://")
-        if scheme in ("postgres", "postgresql", "postgresql+psycopg2"):
+        scheme, found, rest = value.partition("://")
+        if found and scheme in ("postgres", "postgresql", "postgresql+psycopg2"):
+            if not _is_url(value):
+                raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/name")
             return f"postgresql+psycopg2://{rest}"
-        if scheme == "sqlite":
+        if found and scheme == "sqlite":
             return value
         raise SettingsError("DATABASE_URL: expected postgres://, postgresql:// or sqlite:///")
 
@@ -202,9 +221,8 @@ class _Reader:
         value = self.text(name)
         if value is None:
             return None
-        parts = urlsplit(value)
-        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.username:
-            raise SettingsError(f"{name}: expected a URL such as https://host/path, without user and query")
+        if not re.fullmatch(r"https?://[^\s\x00-\x20?#@\\/]+[^\s\x00-\x20?#@\\]*", value) or not _is_url(value):
+            raise SettingsError(f"{name}: expected a URL such as https://host/path, without user, query and fragment")
         return value
 
 
@@ -214,8 +232,16 @@ def _region(name: str, value: str) -> str:
     return value
 
 
+def _is_url(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        return parts.port != 0
+    except ValueError:
+        return False
+
+
 def _is_weak(key: str) -> bool:
-    return len(key) < _WEAK_LENGTH or len(set(key)) < _WEAK_VARIETY or key in _PUBLISHED_KEYS
+    return len(key) < _WEAK_LENGTH or len(set(key)) < _WEAK_VARIETY or key.lower() in _PUBLISHED_KEYS
 
 
 def _checked(settings: Settings) -> Settings:

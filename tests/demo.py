@@ -38,7 +38,7 @@ class Caller:
         """The same call for a shell."""
         return (
             f"    curl -N {self.gateway.url}{path} \\\n      -H 'Authorization: Bearer {self.key}' \\\n"
-            f"      -H 'Content-Type: application/json' \\\n      -d '{BODY}'"
+            f"      -H 'Content-Type: application/json' \\\n      -d '{BODY}' --output -"
         )
 
     def post(self, path: str) -> HTTPResponse:

@@ -19,7 +19,14 @@ METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _DEFAULT_SERVICE = "bedrock-runtime"
 _ROOT_SERVICE = "bedrock-data-automation-runtime"
 _V1_SERVICE = "bedrock-mantle"
+# The top-level members that decide something: any other spelling of them is refused.
+_DECIDING = ("model", "stream", "resourceARN")
+_DECIDING_LOW = frozenset(name.lower() for name in _DECIDING)
+_SHAPED_MODEL = "body.model"
+# the longest that any of botocore's patterns takes
+_LONGEST_MODEL = 2048
 _JSON_PROTOCOL = "application/x-amz-json-"
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']*)", re.IGNORECASE)
 _ARN = re.compile(r"arn:[^:]+:(?P<service>[^:]*):(?P<region>[^:]*):[^:]*:(?P<type>[^:/]*).*", re.DOTALL)
 
 
@@ -46,8 +53,7 @@ class BedrockCall:
     @property
     def body_decides(self) -> bool:
         """Whether the body must be read to know what the call is."""
-        operation = self.operation
-        return bool(self.undecided) or (operation is not None and operation.stream == "body")
+        return bool(self.undecided) or _shaped(self.operation)
 
 
 def resolve(table: OperationsTable, method: str, target: Target, headers: Mapping[str, str]) -> BedrockCall:
@@ -56,7 +62,7 @@ def resolve(table: OperationsTable, method: str, target: Target, headers: Mappin
     Raises MethodUnknown, MalformedRequest or NeedsFullDuplex.
     """
     if method not in METHODS:
-        raise MethodUnknown(f"No Bedrock operation uses {method[:20]}: use {', '.join(METHODS)}.")
+        raise method_unknown(method)
     service = target.service or _implied_service(target.segments)
     found = table.find(method, target.segments, service)
     found = _by_x_amz_target(found, headers.get("x-amz-target"), service)
@@ -80,19 +86,53 @@ def resolve(table: OperationsTable, method: str, target: Target, headers: Mappin
     )
 
 
-def decide_by_body(call: BedrockCall, body: bytes | bytearray) -> BedrockCall:
+def method_unknown(method: str) -> MethodUnknown:
+    """The error for a method that is none of METHODS."""
+    return MethodUnknown(f"No Bedrock operation uses {method[:20]}: use {', '.join(METHODS)}.")
+
+
+def decide_by_body(call: BedrockCall, body: bytes | bytearray, headers: Mapping[str, str]) -> BedrockCall:
     """The same call, with what only its body says. Raises MalformedRequest."""
     if not call.body_decides or not call.operation:
         return call
+    _refuse_other_encodings(headers)
     content = strict_object(body)
+    for name in content:
+        if name not in _DECIDING and name.lower() in _DECIDING_LOW:
+            raise MalformedRequest(
+                f"`{name}` in the body is spelt otherwise by AWS, and some parsers do not mind case."
+            )
     operation = call.operation
     if call.undecided:
         named = content.get((operation.arn_in or "").removeprefix("body."))
         operation = _by_arn(call.undecided, _arns((named,)) if isinstance(named, str) else ())[0]
-    if operation.stream != "body":
+    if not _shaped(operation):
         return replace(call, service=operation.service, operation=operation, undecided=())
+    streams = operation.stream == "body" and content.get("stream") is True
+    return replace(call, model=_model_of(content), streams=streams)
+
+
+def _refuse_other_encodings(headers: Mapping[str, str]) -> None:
+    """What is decided on is UTF-8 as it stands: AWS must not be told to read the same bytes otherwise."""
+    charset = _CHARSET.search(headers.get("content-type", ""))
+    if charset and charset[1].lower() not in ("utf-8", "utf8"):
+        raise MalformedRequest("This operation's body decides what it may do: its charset must be utf-8.")
+    if headers.get("content-encoding", "identity").lower() not in ("identity", ""):
+        raise MalformedRequest("This operation's body decides what it may do: send it without Content-Encoding.")
+
+
+def _shaped(operation: Operation | None) -> bool:
+    """Whether it is OpenAI- or Anthropic-shaped: the model is in the body, and whether the answer is a stream."""
+    return operation is not None and _SHAPED_MODEL in operation.models
+
+
+def _model_of(content: Mapping[str, Any]) -> str | None:
     model = content.get("model")
-    return replace(call, model=model if isinstance(model, str) else None, streams=content.get("stream") is True)
+    if not isinstance(model, str):
+        return None
+    if len(model) > _LONGEST_MODEL or not model.isprintable():
+        raise MalformedRequest("`model` in the body is no model id or ARN.")
+    return model
 
 
 def region_in_arns(segments: Sequence[str]) -> str | None:
@@ -122,7 +162,7 @@ def _by_x_amz_target(
 def _refuse_json_protocol(headers: Mapping[str, str], *, known: bool, service: str | None) -> None:
     if not known and service == _ROOT_SERVICE:
         return
-    if headers.get("content-type", "").lower().lstrip().startswith(_JSON_PROTOCOL):
+    if _JSON_PROTOCOL in headers.get("content-type", "").lower():
         raise MalformedRequest(
             "Content-Type application/x-amz-json-* belongs to a protocol that this path does not take: "
             "send application/json."

@@ -21,7 +21,7 @@ from app.core.errors import Unauthenticated
 # visible ASCII without `,` (a repeated header) and `"`; the bound is far above every key that exists
 _KEY = re.compile(r"[!#-+\--~]{1,512}")
 _SIGV4 = "AWS4-HMAC-SHA256"
-_SCOPE = re.compile(r"(?P<date>\d{8})/(?P<region>[a-z0-9-]{1,40})/(?P<service>[a-z0-9-]{1,60})/aws4_request")
+_SCOPE = re.compile(r"(?P<date>[0-9]{8})/(?P<region>[a-z0-9-]{1,40})/(?P<service>[a-z0-9-]{1,60})/aws4_request")
 HEADERS = ("litellm-user-api-key", "x-litellm-api-key", "authorization", "x-api-key", "api-key")
 
 
@@ -68,7 +68,7 @@ def scope(headers: Mapping[str, str]) -> Scope | None:
 
 
 def _spelt(name: str) -> str:
-    return "litellm_user_api_key" if name == "litellm-user-api-key" else name
+    return {"litellm-user-api-key": "litellm_user_api_key", "authorization": "Authorization"}.get(name, name)
 
 
 def _key(name: str, value: str) -> str:
@@ -94,11 +94,9 @@ def _signature(value: str) -> tuple[str, Scope]:
             "Authorization is malformed: AWS4-HMAC-SHA256 takes Credential, SignedHeaders and Signature, once each."
         )
     credential = next(text for name, _, text in parameters if name == "Credential")
-    access_key_id, _, tail = credential.partition("/")
-    # keys hold no slash, but read from the right all the same: the scope has exactly four parts
-    parts = credential.rsplit("/", 4)
-    if len(parts) == 5:
-        access_key_id, tail = parts[0], "/".join(parts[1:])
+    # from the right: the scope has exactly four parts, whatever is in the key
+    access_key_id, *parts = credential.rsplit("/", 4)
+    tail = "/".join(parts)
     found = _SCOPE.fullmatch(tail)
     if not found or not _KEY.fullmatch(access_key_id):
         raise Unauthenticated(

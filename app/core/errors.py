@@ -101,3 +101,5 @@ class UpstreamBroke(GatewayFault):
 
 class ClientLeft(GatewayFault):
     """The caller closed its connection: nobody is there to answer."""
+
+    code = "ClientClosedRequest"

@@ -28,23 +28,30 @@ _ORDERS = frozenset(
 _SIGNER = frozenset(("host", "date", "x-amz-date", "x-amz-security-token", "x-amz-content-sha256"))
 _FRAMING = frozenset(("content-length", "expect", "accept-encoding"))
 _DROPPED = _HOP_BY_HOP | _CREDENTIALS | _PROXIES | _ORDERS | _SIGNER | _FRAMING
+# What a call is judged by, or AWS guards it by: RFC 9110 would have it dropped where Connection names it, and then AWS
+# would get another call than the one that was judged.
+_JUDGED = ("content-type", "x-amz-", "x-amzn-")
 _DROPPED_PREFIXES = ("x-forwarded-", "x-litellm-", "x-outcrop-", "amz-sdk-")
 
-# gunicorn writes its own Date and Server, and two of either is one too many
-_REPLY_DROPPED = _HOP_BY_HOP | {"date", "server"}
+# gunicorn writes its own Date and Server, and two of either is one too many; callers' cookies do not go to AWS, and
+# AWS's must not be kept for whatever else is served from this host
+_REPLY_DROPPED = _HOP_BY_HOP | {"date", "server", "set-cookie"}
 
 
 def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
-    """The caller's headers (lower-case names) as AWS gets them, in order. Raises MalformedRequest.
+    """The caller's headers as AWS gets them, in order. Raises MalformedRequest.
 
     `Accept-Encoding` becomes `identity`: a compressed answer would blind the meter.
     """
-    headers = tuple(headers)
+    headers = tuple((name.lower(), value) for name, value in headers)
     named = _named_by_connection(headers)
+    for name, _ in headers:
+        if name in named and name.startswith(_JUDGED):
+            raise MalformedRequest(f"Connection names {name}, which is part of the call: it cannot be left out.")
     kept = tuple(
         (name, value)
         for name, value in headers
-        if (low := name.lower()) not in _DROPPED and low not in named and not low.startswith(_DROPPED_PREFIXES)
+        if name not in _DROPPED and name not in named and not name.startswith(_DROPPED_PREFIXES)
     )
     for name, value in kept:
         _refuse_unsendable(name, value)
@@ -54,10 +61,11 @@ def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
 def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
     """AWS's headers as the caller gets them, in order."""
     headers = tuple(headers)
-    named = _named_by_connection(headers)
-    return tuple(
-        (name, value) for name, value in headers if (low := name.lower()) not in _REPLY_DROPPED and low not in named
-    )
+    dropped = _REPLY_DROPPED | _named_by_connection(headers)
+    if any(name.lower() == "transfer-encoding" for name, _ in headers):
+        # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
+        dropped |= {"content-length"}
+    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
 
 
 def _refuse_unsendable(name: str, value: str) -> None:

@@ -16,7 +16,7 @@ from urllib.parse import quote, unquote_to_bytes
 from app.core.errors import MalformedRequest
 
 UNRESERVED = "-_.~"
-_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-\d{1,2}")
+_REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OUTSIDE_URI = re.compile(r"[^\x21-\x7e]")
@@ -97,7 +97,8 @@ def _refuse_traversal(text: str) -> None:
         raise MalformedRequest("The path has a control character.")
     if "\\" in text:
         raise MalformedRequest("The path has a backslash.")
-    if any(part in {".", ".."} for part in text.split("/")):
+    # what follows a semicolon is a parameter to some servers, which drop it before they resolve dots
+    if any(part.partition(";")[0] in {".", ".."} for part in text.split("/")):
         raise MalformedRequest("The path has a dot segment (. or ..), possibly percent-encoded: send the path itself.")
 
 

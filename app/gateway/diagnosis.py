@@ -17,6 +17,7 @@ from app.gateway.ports import Bedrock
 # AWS refuses signatures that are more than 5 minutes off
 _CLOCK_WARNS_SECONDS = 60
 _CLOCK_FAILS_SECONDS = 300
+_WHO_AM_I = b"Action=GetCallerIdentity&Version=2011-06-15"
 _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 
@@ -40,20 +41,26 @@ class Diagnosis:
     """The checks. None of them raises."""
 
     def __init__(
-        self, bedrock: Bedrock, region: str, *, region_is_assumed: bool, now: Callable[[], datetime] | None = None
+        self,
+        bedrock: Bedrock,
+        region: str,
+        *,
+        region_is_assumed: bool,
+        has_bearer_token: bool = False,
+        now: Callable[[], datetime] | None = None,
     ) -> None:
         self._bedrock = bedrock
         self._region = region
         self._region_is_assumed = region_is_assumed
+        self._has_bearer_token = has_bearer_token
         self._now = now or (lambda: datetime.now(UTC))
 
     def credentials(self) -> Finding:
         """Whose AWS account signs the calls (STS GetCallerIdentity, which every identity may call)."""
-        body = b"Action=GetCallerIdentity&Version=2011-06-15"
         try:
-            answer = self._ask("sts", "POST", "/", body, (("Content-Type", _FORM),))
+            answer = self._ask("sts", "POST", "/", _WHO_AM_I, (("Content-Type", _FORM),))
         except CredentialsMissing as error:
-            return Finding("credentials", "none found", error.message)
+            return self._without_keys(error)
         except GatewayError as error:
             return Finding("credentials", f"found, but STS could not be asked: {error.message}", _NETWORK)
         text = answer.body.decode("utf-8", "replace")
@@ -75,10 +82,14 @@ class Diagnosis:
         try:
             answer = self._ask("bedrock", "GET", path, b"", ())
             content = json.loads(answer.body or b"{}")
+        except CredentialsMissing:
+            return Finding("models", "not asked", _CREDENTIALS_FIRST)
         except GatewayError as error:
             return Finding("models", error.message, _NETWORK)
         except ValueError:
-            return Finding("models", "the answer is not JSON", "Check AWS_ENDPOINT_URL_BEDROCK and any proxy.")
+            content = None
+        if not isinstance(content, dict):
+            return Finding("models", "the answer is not AWS's", "Check AWS_ENDPOINT_URL_BEDROCK and any proxy.")
         if answer.status != 200:
             return Finding("models", f"AWS answers {answer.status}: {content.get('message', '')}", _NO_RIGHT)
         return _one_model(model, content) if model else _all_models(self._region, content)
@@ -88,13 +99,20 @@ class Diagnosis:
         try:
             answer = self._ask("bedrock", "GET", "/foundation-models", b"", ())
             theirs = parsedate_to_datetime(answer.headers["date"])
-        except (GatewayError, KeyError, ValueError):
+            off = abs((self._now() - theirs).total_seconds())
+        except CredentialsMissing:
+            return Finding("clock", "not compared with AWS's", _CREDENTIALS_FIRST)
+        except (GatewayError, KeyError, ValueError, TypeError):
             return Finding("clock", "could not be compared with AWS's", _NETWORK)
-        off = abs((self._now() - theirs).total_seconds())
         text = f"{off:.0f} s from AWS's"
         if off > _CLOCK_WARNS_SECONDS:
             return Finding("clock", text, f"Set it by NTP: AWS refuses signatures from {_CLOCK_FAILS_SECONDS} s on.")
         return Finding("clock", text)
+
+    def _without_keys(self, error: CredentialsMissing) -> Finding:
+        if self._has_bearer_token:
+            return Finding("credentials", "AWS_BEARER_TOKEN_BEDROCK alone: models can be called, agents cannot")
+        return Finding("credentials", "none found", error.message)
 
     def _ask(self, service: str, method: str, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> _Answer:
         request = UpstreamRequest(service, self._region, method, path, headers, body)
@@ -108,11 +126,13 @@ class Diagnosis:
 
 _NETWORK = "Check the network, DNS and the AWS_ENDPOINT_URL variables; in a closed VPC add the interface endpoints."
 _NEW_CREDENTIALS = "Renew them, or check the role that the gateway may assume."
+_CREDENTIALS_FIRST = "Give the gateway credentials first."
 _NO_RIGHT = "Attach a policy such as docs/iam/inference-only.json to the gateway's identity."
 
 
-def _all_models(region: str, content: dict[str, list[object]]) -> Finding:
-    offered = len(content.get("modelSummaries", []))
+def _all_models(region: str, content: dict[str, object]) -> Finding:
+    summaries = content.get("modelSummaries")
+    offered = len(summaries) if isinstance(summaries, list) else 0
     if not offered:
         return Finding("models", f"none are offered in {region}", "Choose another region in AWS_REGION_NAME.")
     return Finding("models", f"{offered} offered in {region}; ask for one with --model ID")

@@ -49,7 +49,8 @@ class MeteredReply:
         self._ahead: deque[bytes] = deque()
         self._received = 0
         self._ended = False
-        low = {name.lower(): value for name, value in reply.headers}
+        self.headers = header_rules.to_caller(reply.headers)
+        low = {name.lower(): value for name, value in self.headers}
         length = low.get("content-length", "")
         self._length = int(length) if length.isdecimal() else None
         media_type = low.get("content-type", "").partition(";")[0].strip().lower()
@@ -57,14 +58,13 @@ class MeteredReply:
         self._tap = FrameTracker() if media_type == CONTENT_TYPE else None
         self.status = reply.status
         self.reason = reply.reason
-        self.headers = header_rules.to_caller(reply.headers)
 
     def begin(self) -> None:
         """Read what must be known before the headers leave. Raises UpstreamBroke or UpstreamSilent.
 
         A stream's headers leave at once, on an empty piece: a PaaS router waits 30 s for them and no longer.
         """
-        if self.streamed:
+        if self.streamed and self._length != 0:
             self._ahead.append(b"")
             return
         self._read_ahead()

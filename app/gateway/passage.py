@@ -54,7 +54,7 @@ class Passage:
         try:
             content = body.read()
             record.bytes_in = len(content)
-            call = bedrock_calls.decide_by_body(call, content)
+            call = bedrock_calls.decide_by_body(call, content, request.headers)
             _note(record, call)
             if call.streams:
                 settlement.client.watch(cancellation)

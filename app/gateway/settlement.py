@@ -32,7 +32,7 @@ class Settlement:
 
     def refuse(self, error: GatewayError) -> None:
         """End a call that has no reply from AWS: refused here, or failed on the way there."""
-        self.record.error = error.code
+        self.record.error = self.record.error or error.code
         if isinstance(error, ClientLeft):
             self.settle("client_left")
         elif not isinstance(error, CallerError | CredentialsMissing | WorkerFull):

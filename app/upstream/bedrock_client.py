@@ -1,6 +1,8 @@
 """The seam to AWS: send(UpstreamRequest) -> reply. Outside errors become ours here and nowhere else."""
 
+from dataclasses import dataclass
 from time import monotonic
+from typing import Any
 
 from gevent import get_hub
 from requests import PreparedRequest
@@ -23,16 +25,24 @@ _RETRY_AFTER_SECONDS = 1
 
 
 class _Deadline:
-    """Cancels a call that takes too long, unless it is stopped before."""
+    """Cancels a call that takes too long: until its headers, then until its end."""
 
-    def __init__(self, seconds: float, cancellation: Cancellation) -> None:
+    def __init__(self, cancellation: Cancellation) -> None:
+        self._cancellation = cancellation
+        self._timer: Any = None
+
+    def start(self, seconds: float) -> None:
+        """From now on, instead of what was set before."""
+        self.stop()
         self._timer = get_hub().loop.timer(seconds)
-        self._timer.start(cancellation.cancel, "deadline")
+        self._timer.start(self._cancellation.cancel, "deadline")
 
     def stop(self) -> None:
         """Idempotent."""
-        self._timer.stop()
-        self._timer.close()
+        if self._timer is not None:
+            self._timer.stop()
+            self._timer.close()
+            self._timer = None
 
 
 class Reply:
@@ -50,15 +60,22 @@ class Reply:
     def read_chunk(self) -> bytes:
         """The next piece as soon as there is one, b"" at the end."""
         try:
-            return self._raw.read1(_READ_BYTES, decode_content=False)
+            piece: bytes = self._raw.read1(_READ_BYTES, decode_content=False)
         except ReadTimeoutError as error:
             raise UpstreamSilent("AWS sent nothing more for OUTCROP_READ_TIMEOUT.") from error
         except (HTTPError, OSError) as error:
-            if self._cancellation.reason == "client_left":
-                raise ClientLeft("The caller closed its connection.") from error
-            if self._cancellation.reason == "deadline":
-                raise UpstreamSilent("The call took longer than OUTCROP_TOTAL_TIMEOUT.") from error
-            raise UpstreamBroke("The connection to AWS broke before the end of its answer.") from error
+            raise self._why_ended() from error
+        if not piece and self._cancellation.reason:
+            # without chunks and length, having been hung up on looks like the end
+            raise self._why_ended()
+        return piece
+
+    def _why_ended(self) -> GatewayError:
+        if self._cancellation.reason == "client_left":
+            return ClientLeft("The caller closed its connection.")
+        if self._cancellation.reason == "deadline":
+            return UpstreamSilent("The call took longer than OUTCROP_TOTAL_TIMEOUT.")
+        return UpstreamBroke("The connection to AWS broke before the end of its answer.")
 
     def close(self) -> None:
         self._deadline.stop()
@@ -67,15 +84,22 @@ class Reply:
             self._raw.close()
 
 
+@dataclass(frozen=True, slots=True)
+class Deadlines:
+    """Seconds a call may take from here to the headers of its answer, and to its end."""
+
+    first_byte: float
+    total: float
+
+
 class BedrockClient:
     """Sends calls to AWS over kept-alive connections."""
 
-    def __init__(self, endpoints: Endpoints, signer: Signer, adapter: Adapter, total_timeout: float) -> None:
-        """`total_timeout`: seconds a call may take from here to the end of its answer."""
+    def __init__(self, endpoints: Endpoints, signer: Signer, adapter: Adapter, deadlines: Deadlines) -> None:
         self._endpoints = endpoints
         self._signer = signer
         self._adapter = adapter
-        self._total_timeout = total_timeout
+        self._deadlines = deadlines
 
     def send(self, request: UpstreamRequest, cancellation: Cancellation) -> Reply:
         """Sign, send and wait for headers.
@@ -87,24 +111,27 @@ class BedrockClient:
         self._signer.sign(prepared, endpoint)
         line = Line()
         cancellation.on_cancel(line.hang_up)
-        deadline = _Deadline(self._total_timeout, cancellation)
+        deadline = _Deadline(cancellation)
         started = monotonic()
+        deadline.start(min(self._deadlines.first_byte, self._deadlines.total))
         try:
-            raw = self._send_once_more_if_stale(prepared, line)
+            raw = self._send_once_more_if_stale(prepared, line, cancellation)
         except RequestException as error:
-            deadline.stop()
             raise _translated(error, cancellation, endpoint, sent=line.sent) from error
-        except BaseException:
+        finally:
             deadline.stop()
-            raise
-        return Reply(raw, cancellation, deadline, (monotonic() - started) * 1000)
+        waited = monotonic() - started
+        deadline.start(max(0.0, self._deadlines.total - waited))
+        return Reply(raw, cancellation, deadline, waited * 1000)
 
-    def _send_once_more_if_stale(self, prepared: PreparedRequest, line: Line) -> HTTPResponse:
+    def _send_once_more_if_stale(
+        self, prepared: PreparedRequest, line: Line, cancellation: Cancellation
+    ) -> HTTPResponse:
         """The one safe resend: on a kept-alive connection that turns out to have been closed, nothing was read."""
         try:
             return self._adapter.send_on(line, prepared)
         except RequestsConnectionError as error:
-            if not _is_stale(error):
+            if cancellation.reason or not _is_stale(error):
                 raise
         self._adapter.close_idle(prepared)
         return self._adapter.send_on(line, prepared)
@@ -133,16 +160,16 @@ def _is_stale(error: RequestsConnectionError) -> bool:
 def _translated(error: RequestException, cancellation: Cancellation, endpoint: Endpoint, *, sent: bool) -> GatewayError:
     if cancellation.reason == "client_left":
         return ClientLeft("The caller closed its connection.")
-    if cancellation.reason == "deadline":
-        return UpstreamSilent("AWS sent no headers before OUTCROP_TOTAL_TIMEOUT.")
     if not sent:
         host = endpoint.base_url.partition("://")[2]
         return UpstreamUnreachable(
             f"The connection to {host} could not be made ({_cause(error)}). Nothing was sent: it is safe to retry.",
             retry_after=_RETRY_AFTER_SECONDS,
         )
-    if isinstance(error, ReadTimeout):
-        return UpstreamSilent("AWS sent no headers within OUTCROP_FIRST_BYTE_TIMEOUT: use a streaming operation.")
+    if cancellation.reason == "deadline" or isinstance(error, ReadTimeout):
+        return UpstreamSilent(
+            "AWS sent no headers within OUTCROP_FIRST_BYTE_TIMEOUT: use a streaming operation, which answers at once."
+        )
     return UpstreamBroke(
         "The connection to AWS broke after the request was sent and before any answer. The model may have run, "
         "so the gateway did not send it again."

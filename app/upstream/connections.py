@@ -1,20 +1,23 @@
 """Connections to AWS: kept alive, timed in each phase, and able to be hung up on from another greenlet.
 
-requests and urllib3 leave three things to whoever needs them, and this file has all three:
+requests and urllib3 leave four things to whoever needs them, and this file has all four:
 
 - urllib3 sends the body under the connect timeout, and python's sendall counts it over the whole body: 5 s would cut
-  every large upload on a slow line. Here sending has a timeout of its own.
+  every large upload on a slow line. Here sending has until the headers are due.
 - A connection that AWS closed while it lay idle fails on its next use, before AWS has read anything. Only the
   connection knows that it is such a case, so it says so: StaleConnection.
+- An answer that breaks off within its headers looks whole to http.client: HeadersCutOff.
 - Whoever waits on a socket can be woken by shutting it down, also under TLS, where only the raw descriptor will do.
 """
 
+import http.client
+import io
 import os
 import socket
 import ssl
 from contextvars import ContextVar
 from dataclasses import dataclass
-from http.client import RemoteDisconnected
+from http.client import HTTPException, RemoteDisconnected
 from time import monotonic
 from typing import Any
 
@@ -35,12 +38,15 @@ class StaleConnection(ConnectionResetError):
     """AWS had closed this kept-alive connection: the request was not read and may be sent again."""
 
 
+class HeadersCutOff(HTTPException):
+    """AWS's answer ended within its headers, which http.client takes for their end."""
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, to send all, until headers, and of silence after them."""
+    """Seconds: to connect, to send the request and get headers, and of silence after them."""
 
     connect: float
-    send: float
     first_byte: float
     silence: float
 
@@ -76,12 +82,50 @@ class Line:
 _line: ContextVar[Line] = ContextVar("line")
 
 
+class _Counted(io.RawIOBase):
+    """A socket's bytes, and whether any came, and whether they ended."""
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self.received = 0
+        self.ended = False
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        size: int | None = self._raw.readinto(buffer)
+        self.received += size or 0
+        self.ended = size == 0
+        return size
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Answer(http.client.HTTPResponse):
+    """An answer that knows whether its headers came whole."""
+
+    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.wire = _Counted(self.fp.detach())
+        self.fp = io.BufferedReader(self.wire)
+
+    def begin(self) -> None:
+        """Read the headers."""
+        super().begin()
+        if self.wire.ended:
+            raise HeadersCutOff("the connection ended within the headers")
+
+
 class _Timed(HTTPConnection):
     """An HTTP connection that keeps Timeouts, knows when it is stale, and is held by a Line."""
 
     timeouts: Timeouts
     line: Line
     wire: socket.socket | None = None  # outlives `sock`, which http.client lets go of when AWS will close
+    _answer: _Answer | None = None
     _answers = 0
     _sent_at = 0.0
 
@@ -90,7 +134,8 @@ class _Timed(HTTPConnection):
             self.connect()
         if self.wire is not self.sock:
             self.wire, self._answers = self.sock, 0
-        self.timeout = self.timeouts.send
+        self.timeout = self.timeouts.first_byte
+        self._answer = None
         self.line.begin_sending()
         try:
             # urllib3 goes on to read after a broken pipe: AWS may have answered before it had all of the body
@@ -98,17 +143,29 @@ class _Timed(HTTPConnection):
         finally:
             self._sent_at = monotonic()
 
+    def response_class(  # type: ignore[override]  # http.client calls it, and asks no more of it
+        self, sock: socket.socket, *args: Any, **kwargs: Any
+    ) -> _Answer:
+        """Called by http.client, once a request, as if it were the class."""
+        self._answer = _Answer(sock, *args, **kwargs)
+        return self._answer
+
     def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides http.client's so too
         try:
             response = super().getresponse()
         except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-            if self._answers and monotonic() - self._sent_at < _STALE_SECONDS:
+            if self._is_stale():
                 raise StaleConnection(*error.args) from error
             raise
         self._answers += 1
         if self.wire is not None:
             self.wire.settimeout(self.timeouts.silence)
         return response
+
+    def _is_stale(self) -> bool:
+        """It has served before, not a byte of an answer came, and that became known at once."""
+        nothing_came = self._answer is None or self._answer.wire.received == 0
+        return self._answers > 0 and nothing_came and monotonic() - self._sent_at < _STALE_SECONDS
 
 
 class _TimedTls(_Timed, HTTPSConnection):

@@ -9,7 +9,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import gevent
-from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import Session
 from gevent.event import Event
 
@@ -83,7 +82,7 @@ class CredentialKeeper:
     def _publish(self) -> None:
         try:
             found = self._look()
-        except (BotoCoreError, ClientError, OSError, ValueError) as error:
+        except Exception as error:  # noqa: BLE001  # botocore lets out whatever an endpoint's answer makes of it
             # what was published goes on until it expires: AWS says so then, in its own words
             _log.warning("AWS credentials could not be refreshed: %s: %s", type(error).__name__, error)
         else:

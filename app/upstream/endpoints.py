@@ -52,7 +52,10 @@ class Endpoints:
         """Source: AWS's partitions and https://docs.aws.amazon.com/general/latest/gr/rande.html."""
         partition = self._partition(region)
         suffix = partition.dual_stack_dns_suffix if self._dual_stack else partition.dns_suffix
-        return f"https://{prefix}{'-fips' if self._fips else ''}.{region}.{suffix}"
+        # in GovCloud the plain host of STS is the FIPS one already
+        plain = prefix == "sts" and region.startswith("us-gov-") and not self._dual_stack
+        fips = self._fips and not plain
+        return f"https://{prefix}{'-fips' if fips else ''}.{region}.{suffix}"
 
     def _partition(self, region: str) -> Partition:
         """AWS's own partition first in the table is the one for regions that no pattern knows yet."""

@@ -68,7 +68,7 @@ class _Proxy:
         client = ClientConnection(environ.get("gunicorn.socket"), self._options.stall_seconds)
         settlement = self._passage.open(record, client)
         body = RequestBody(environ, self._options.max_body_bytes, self._budget)
-        finish = partial(_finish, body, client)
+        finish = partial(_finish, body, client, record, environ.get("SERVER_PROTOCOL"))
         reply = None
         error = GatewayError("Something unforeseen went wrong in the gateway; its log says what.")
         try:
@@ -84,8 +84,10 @@ class _Proxy:
         return _Relayed(reply, record, finish) if reply else _refusal(error, record, finish)
 
 
-def _finish(body: RequestBody, client: ClientConnection) -> None:
+def _finish(body: RequestBody, client: ClientConnection, record: CallRecord, protocol: str | None) -> None:
     """The server is done with the answer: leave the connection fit for the next request, or end it."""
+    if protocol == "HTTP/1.0" and record.ended in ("upstream_broke", "deadline"):
+        client.break_off()
     read_up = body.discard()
     client.release()
     if not read_up:

@@ -6,6 +6,7 @@ may be minutes away, and a caller that stops reading holds its slot and its conn
 
 import os
 import socket
+import struct
 from typing import Any
 
 from gevent import get_hub
@@ -14,6 +15,7 @@ from gevent.monkey import get_original
 from app.core.messages import Cancellation
 
 # gevent's own socket would wait where this one answers at once: the hub itself must never wait
+_LINGER_NOTHING = struct.pack("ii", 1, 0)
 _plain_socket = get_original("socket", "socket")
 
 
@@ -45,6 +47,11 @@ class ClientConnection:
         self.unwatch()
         if self._socket is not None and self._socket.fileno() >= 0:
             self._socket.settimeout(None)
+
+    def break_off(self) -> None:
+        """Close by a reset: for HTTP/1.0, where the end of the connection is the end of the answer."""
+        if self._socket is not None and self._socket.fileno() >= 0:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _LINGER_NOTHING)
 
     def _readable(self, cancellation: Cancellation) -> None:
         """Runs in the hub: bytes are the caller's next request, none are its end. Below TLS the same holds."""

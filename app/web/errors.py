@@ -11,6 +11,7 @@ from uuid import uuid4
 from flask import Flask, Response, request
 from werkzeug.exceptions import HTTPException
 
+from app.core.bedrock_calls import method_unknown
 from app.core.errors import (
     AccessDenied,
     BodyTooLarge,
@@ -61,8 +62,10 @@ def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
         status = error.code or 500
         if not is_aws():
             return detail_shaped(status, error.name.title())
-        kind = MethodUnknown if status == 405 else MalformedRequest
-        return aws_shaped(kind(f"{error.name}: no Bedrock operation has this method and path."), str(uuid4()))
+        told = (
+            method_unknown(request.method) if status == 405 else MalformedRequest(f"{error.name}: {error.description}")
+        )
+        return aws_shaped(told, str(uuid4()))
 
     @app.errorhandler(Exception)
     def unforeseen(error: Exception) -> Response:

@@ -1,10 +1,15 @@
-"""gunicorn's gevent worker, which also ends in time: idle connections do not hold up a stop.
+"""gunicorn's gevent worker, with two habits mended.
 
 A stop waits for every connection to end, and a kept-alive one that nobody uses ends when its keep-alive does: each
 deploy would last the whole grace, and on a PaaS whose router keeps connections open, always. So on a stop the
 connections that wait for a request are closed. Calls under way are not touched.
+
+What cannot be read as a request never reaches the application, and gunicorn answers it with a page that repeats it,
+and logs it: a key in a malformed line would be told to whoever reads either. Here the answer is one that SDKs can
+read, and neither says more than what is wrong.
 """
 
+import json
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +17,31 @@ from time import monotonic
 from typing import Any
 
 from gevent import Timeout, getcurrent
+from gunicorn.http.errors import (
+    ExpectationFailed,
+    LimitRequestHeaders,
+    LimitRequestLine,
+    ParseException,
+    UnsupportedTransferCoding,
+)
 from gunicorn.workers.ggevent import GeventWorker
 
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
 _IDLE_SECONDS = 0.5
+# How much of what a refused caller still sends is read, and how long, so that the answer is not lost to a reset.
+_LINGER_BYTES = 256 * 1024
+_LINGER_SECONDS = 1.0
+_REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
+    (LimitRequestLine, "414 URI Too Long", "The request line is longer than 8,190 bytes."),
+    (
+        LimitRequestHeaders,
+        "431 Request Header Fields Too Large",
+        "A header passes 16,384 bytes, or all pass 100 lines.",
+    ),
+    (ExpectationFailed, "417 Expectation Failed", "The only expectation that is met is 100-continue."),
+    (UnsupportedTransferCoding, "501 Not Implemented", "The only transfer coding that is taken is chunked."),
+    (ParseException, "400 Bad Request", "The request is not HTTP/1.1 as RFC 9112 has it"),
+)
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
@@ -51,6 +77,17 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         if not self.alive:
             self._close_idle()
 
+    def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
+        """Answers what the application could not."""
+        for kind, status, message in _REFUSALS:
+            if isinstance(exc, kind):
+                self.log.warning("refused a request from %s: %s", addr[0] if addr else "", type(exc).__name__)
+                detail = f"{message} ({type(exc).__name__})." if kind is ParseException else message
+                _answer(client, status, "ValidationException", detail)
+                return
+        self.log.error("error outside the application", exc_info=exc)
+        _answer(client, "500 Internal Server Error", "InternalServerException", "Something unforeseen went wrong.")
+
     def _close_idle(self) -> None:
         for greenlet, since in list(self._waiting.items()):
             if monotonic() - since >= _IDLE_SECONDS:
@@ -58,3 +95,21 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
                     self._sockets[greenlet].shutdown(socket.SHUT_RD)
                 except OSError:
                     pass  # it is closed already
+
+
+def _answer(client: Any, status: str, code: str, message: str) -> None:
+    """Answer as AWS's services do, and give the caller time to read it."""
+    body = json.dumps({"message": message, "__type": code}).encode()
+    head = (
+        f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
+        f"x-amzn-ErrorType: {code}\r\nx-should-retry: false\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    try:
+        client.settimeout(_LINGER_SECONDS)
+        client.sendall(head.encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        left = _LINGER_BYTES
+        while left > 0 and (data := client.recv(65536)):
+            left -= len(data)
+    except OSError:
+        pass  # the caller did not wait for it

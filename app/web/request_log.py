@@ -6,6 +6,7 @@ Never a credential and never what was said: the line is made from CallRecord alo
 import json
 import logging
 import sys
+import time
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Literal, TextIO
@@ -25,15 +26,20 @@ class RequestLog:
     def write(self, record: CallRecord) -> None:
         """One line, whole, at once."""
         stream = self._stream or sys.stdout
-        stream.write(self._line(record) + "\n")
-        stream.flush()
+        try:
+            stream.write(self._line(record) + "\n")
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads the log any more: no reason to fail the call
 
 
 class EventFormatter(logging.Formatter):
     """What else the gateway has to say, in the same shape as its request lines."""
 
+    converter = staticmethod(time.gmtime)
+
     def __init__(self, log_format: LogFormat) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S")
+        super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
         self._json = log_format == "json"
 
     def format(self, record: logging.LogRecord) -> str:

@@ -15,7 +15,9 @@ def announcement(settings: Settings, database: str) -> list[str]:
     """The lines that need no network."""
     local = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104  # shown, not bound
     regions = ", ".join(sorted(settings.regions))
-    lines = [f"Outcrop serves AWS Bedrock at http://{local}/bedrock ({settings.workers} workers; database: {database})"]
+    lines = [
+        f"Outcrop serves AWS Bedrock at http://{local}/bedrock (workers: {settings.workers}; database: {database})"
+    ]
     assumed = " (assumed: set AWS_REGION_NAME to say where)" if settings.region_is_assumed else ""
     lines.append(f"default region {settings.region}{assumed}; callers may name {regions}")
     if settings.master_key is None:

@@ -31,7 +31,7 @@ def call(line: str, headers: dict[str, str] | None = None, body: object = None) 
     """The call of `POST /bedrock/...`, and of its body where one is given."""
     method, raw = line.split(" ")
     found = resolve(TABLE, method, parse(raw, SERVICES), headers or {})
-    return found if body is None else decide_by_body(found, json.dumps(body).encode())
+    return found if body is None else decide_by_body(found, json.dumps(body).encode(), {})
 
 
 def label_value(operation: Operation, label: str) -> str:

@@ -10,7 +10,7 @@ from app.core.errors import Unauthenticated
 KEY = "sk-team-0123456789abcdef"
 # in their order of precedence
 KEY_HEADERS = ("litellm-user-api-key", "x-litellm-api-key", "authorization", "x-api-key", "api-key")
-SPELT = {"litellm-user-api-key": "litellm_user_api_key"}
+SPELT = {"litellm-user-api-key": "litellm_user_api_key", "authorization": "Authorization"}
 SIGNED = "Authorization (AWS4-HMAC-SHA256)"
 BOTO3 = "content-type;host;x-amz-date"
 JS = (
@@ -34,11 +34,11 @@ def refusal(headers: dict[str, str]) -> str:
 
 
 REAL_CLIENTS = [
-    ("curl, openai, litellm, langchain", {"authorization": f"Bearer {KEY}"}, "authorization"),
+    ("curl, openai, litellm, langchain", {"authorization": f"Bearer {KEY}"}, "Authorization"),
     (
         "boto3 with a Bedrock API key",
         {"authorization": f"Bearer {KEY}", "accept-encoding": "identity"},
-        "authorization",
+        "Authorization",
     ),
     ("boto3 with keys", {"authorization": sigv4(), "x-amz-date": "20261122T010203Z"}, SIGNED),
     ("boto3 for agentcore", {"authorization": sigv4(rest="20261122/eu-west-1/bedrock-agentcore/aws4_request")}, SIGNED),
@@ -97,13 +97,18 @@ def test_a_malformed_first_header_never_falls_through(header: str, value: str) -
 
     message = refusal(headers)
 
-    assert SPELT.get(header, header) in message.lower()
+    assert SPELT.get(header, header) in message
 
 
 @pytest.mark.parametrize("header", [name for name in KEY_HEADERS if name != "authorization"])
 @pytest.mark.parametrize("value", MALFORMED)
 def test_a_malformed_key_never_falls_through_to_a_signature(header: str, value: str) -> None:
     refusal({header: value, "authorization": sigv4()})
+
+
+@pytest.mark.parametrize("header", [name for name in KEY_HEADERS if name != "authorization"])
+def test_a_signature_in_the_header_of_a_key_is_malformed(header: str) -> None:
+    refusal({header: sigv4(), "authorization": sigv4()})
 
 
 @pytest.mark.parametrize(

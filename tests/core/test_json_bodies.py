@@ -110,3 +110,12 @@ def test_a_body_nested_too_deeply_is_refused(opening: bytes) -> None:
 )
 def test_a_refusal_never_quotes_the_body(body: bytes) -> None:
     assert SECRET not in refusal(body)
+
+
+@pytest.mark.parametrize(("part", "most"), [(b"[]", 100_000), (b"{}", 100_000), (b"1", 1_000_000)])
+def test_a_body_of_too_many_parts_is_refused_before_it_is_parsed(part: bytes, most: int) -> None:
+    fits = b'{"a":[' + b",".join([part] * (most - 2)) + b"]}"
+    assert len(strict_object(fits)["a"]) == most - 2
+
+    with pytest.raises(MalformedRequest, match="too many parts"):
+        strict_object(b'{"a":[' + b",".join([part] * (most + 2)) + b"]}")

@@ -140,6 +140,15 @@ def test_an_answer_that_breaks_before_its_first_byte_left_is_424(
     assert len(standin.requests) == 1
 
 
+def test_an_answer_that_cannot_be_relayed_is_not_blamed_on_the_caller(
+    gateway: GatewayProcess, standin: StandinBedrock
+) -> None:
+    standin.script(body_answer(b"{}", "application/json", headers=[("X-Odd", "a\x01b")]))
+    reply = exchange(gateway.port, converse_request(CONVERSE))
+
+    assert (reply.status, reply.header("x-amzn-ErrorType")) == (424, "ModelErrorException")
+
+
 def test_without_aws_credentials_500_names_the_variables(
     without_credentials: GatewayProcess, standin: StandinBedrock
 ) -> None:

@@ -150,13 +150,30 @@ def test_a_model_that_lacks_one_state_is_not_well(missing: str) -> None:
     assert "console" in (found.remedy or "")
 
 
-@pytest.mark.parametrize("fault", [*FAULTS, CredentialsMissing("none")])
+@pytest.mark.parametrize("fault", FAULTS)
 def test_models_out_of_reach_are_told_as_such(fault: GatewayError) -> None:
     """In the error's own words."""
     found = answering(fault).models()
 
     assert found.text == fault.message
     assert found.remedy
+
+
+def test_without_credentials_the_rest_is_not_asked() -> None:
+    """It is no matter of the network: their remedy comes first."""
+    missing = CredentialsMissing("none")
+
+    assert "credentials" in (answering(missing).models().remedy or "")
+    assert "credentials" in (answering(missing).clock().remedy or "")
+
+
+def test_a_bedrock_api_key_alone_is_well() -> None:
+    """STS cannot be asked without keys, and models need none."""
+    bedrock = FakeBedrock(CredentialsMissing("none"))
+    found = Diagnosis(bedrock, "eu-west-1", region_is_assumed=False, has_bearer_token=True).credentials()
+
+    assert "AWS_BEARER_TOKEN_BEDROCK" in found.text
+    assert found.remedy is None
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"\xff", b"[]", b'"text"', b"null", b'{"modelSummaries": null}'])

@@ -69,6 +69,12 @@ def test_the_boundary_is_found_however_the_frames_are_cut_into_pieces(books: Boo
     assert ended(begun(books, stream_reply([*pieces, BROKE]))) == ("clean" if at_boundary else "cut")
 
 
+def test_a_stream_that_ends_inside_a_frame_is_cut(books: Books) -> None:
+    """However clean the end of its connection was."""
+    assert ended(begun(books, stream_reply([FRAMES[0], FRAMES[1][:5]]))) == "cut"
+    assert books.settled == ["upstream_broke"]
+
+
 def test_a_stream_that_is_no_event_stream_is_cut(books: Books) -> None:
     """Bytes that break the format have no boundaries."""
     assert ended(begun(books, stream_reply([b"\0" * 64, BROKE]))) == "cut"

@@ -51,6 +51,12 @@ def test_fips_hosts_are_botocores(service: str, region: str) -> None:
     assert endpoint(service, region, fips=True).base_url == botocores(service, region, use_fips_endpoint=True)[0]
 
 
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1"])
+def test_the_fips_host_of_sts_is_botocores(region: str) -> None:
+    """In GovCloud the plain one is it; the doctor asks there."""
+    assert endpoint("sts", region, fips=True).base_url == botocores("sts", region, use_fips_endpoint=True)[0]
+
+
 @pytest.mark.parametrize("region", ["us-east-1", "eu-west-1", "cn-north-1", "us-gov-west-1", "eusc-de-east-1"])
 @pytest.mark.parametrize("service", ["bedrock", "bedrock-runtime", "bedrock-agentcore", "sts"])
 @pytest.mark.parametrize("fips", [False, True])

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import NoReturn
 
 import pytest
@@ -163,18 +163,26 @@ def test_flasks_other_errors_under_an_aws_prefix_are_400(path: str) -> None:
     assert (answer.status_code, answer.content_type) == (400, "application/json")
 
 
+@pytest.fixture
+def log(caplog: pytest.LogCaptureFixture) -> Iterator[pytest.LogCaptureFixture]:
+    """What the gateway says, also once an application has taken its log for itself."""
+    logger = logging.getLogger("app")
+    logger.addHandler(caplog.handler)
+    yield caplog
+    logger.removeHandler(caplog.handler)
+
+
 @pytest.mark.parametrize("path", ["/bedrock/x", "/key/x"])
-def test_an_unforeseen_error_is_told_by_number_and_logged_whole(path: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_an_unforeseen_error_is_told_by_number_and_logged_whole(path: str, log: pytest.LogCaptureFixture) -> None:
     """The caller reads nothing of the inside; the log says what it was."""
-    with caplog.at_level(logging.ERROR, "app"):
-        answer = client_of(RuntimeError("the inside")).get(path)
-    logged = caplog.records[0]
+    answer = client_of(RuntimeError("the inside")).get(path)
+    logged = log.records[0]
 
     assert answer.status_code == 500
     assert "the inside" not in answer.text
     assert logged.args is not None
     assert str(logged.args[0]) in answer.text  # type: ignore[index]  # args is a tuple here
-    assert "the inside" in caplog.text
+    assert "the inside" in log.text
 
 
 def test_an_unforeseen_errors_number_is_its_call_id() -> None:

@@ -1,0 +1,22 @@
+"""LlamaIndex's model for Bedrock's Converse."""
+
+from llama_index.llms.bedrock_converse import BedrockConverse
+
+from checks.clients.programs.serving import KEY, MODEL, URL, serve
+
+model = BedrockConverse(
+    model=MODEL, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key="x"
+)
+model.max_retries = 1  # 10 otherwise: minutes, on a throttled model
+
+
+def complete(prompt: str) -> str:
+    return str(model.complete(prompt).text)
+
+
+def stream(prompt: str) -> str:
+    return "".join(piece.delta or "" for piece in model.stream_complete(prompt))
+
+
+if __name__ == "__main__":
+    serve({"complete": complete, "stream_complete": stream})
