@@ -1,5 +1,11 @@
 """What gunicorn and flask load: `gunicorn wsgi:app`, `flask --app wsgi doctor`."""
 
-from app import create_app
+import sys
 
-app = create_app()
+from app import create_app
+from app.settings import SettingsError
+
+try:
+    app = create_app()
+except SettingsError as error:
+    sys.exit(f"outcrop cannot start: {error}")

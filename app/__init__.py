@@ -68,6 +68,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.register_blueprint(health.create_blueprint(database.answers))
     if options.loopback_only:
         app.before_request(_guard(options.loopback_only))
+    app.after_request(bedrock_proxy.leave_unread_bodies)
     errors.register(app, options.services | {"bedrock"})
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
     app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe())

@@ -207,14 +207,14 @@ class _Reader:
                 raise SettingsError(
                     f"DATABASE_URL is not set: on {platform} the disk is wiped, attach a PostgreSQL database"
                 )
-            return f"sqlite:///{root / 'instance' / 'outcrop.db'}"
+            return _with_folder(f"sqlite:///{root / 'instance' / 'outcrop.db'}")
         scheme, found, rest = value.partition("://")
         if found and scheme in ("postgres", "postgresql", "postgresql+psycopg2"):
             if not _is_url(value):
                 raise SettingsError("DATABASE_URL: expected postgresql://user:password@host:port/name")
             return f"postgresql+psycopg2://{rest}"
-        if found and scheme == "sqlite":
-            return value
+        if value.startswith("sqlite:///"):
+            return _with_folder(value)
         raise SettingsError("DATABASE_URL: expected postgres://, postgresql:// or sqlite:///")
 
     def _url(self, name: str) -> str | None:
@@ -232,10 +232,21 @@ def _region(name: str, value: str) -> str:
     return value
 
 
+def _with_folder(url: str) -> str:
+    """SQLite's URL, once the folder of its file is there."""
+    path = url.removeprefix("sqlite:///").partition("?")[0]
+    try:
+        if path and path != ":memory:":
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SettingsError(f"DATABASE_URL: the folder of {path} cannot be made ({error.strerror})") from None
+    return url
+
+
 def _is_url(text: str) -> bool:
     try:
         parts = urlsplit(text)
-        return parts.port != 0
+        return parts.port != 0 and not (parts.scheme.startswith("http") and not parts.hostname)
     except ValueError:
         return False
 

@@ -8,11 +8,12 @@ Back: everything end-to-end, less what the server in front of the caller writes 
 import re
 from collections.abc import Iterable
 
-from app.core.errors import MalformedRequest
+from app.core.errors import MalformedRequest, UpstreamBroke
 
 Headers = tuple[tuple[str, str], ...]
 
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
+_TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _HOP_BY_HOP = frozenset(
     "connection keep-alive proxy-authenticate proxy-authorization proxy-connection te trailer transfer-encoding "
     "upgrade http2-settings".split()
@@ -21,7 +22,7 @@ _HOP_BY_HOP = frozenset(
 _CREDENTIALS = frozenset(
     "authorization litellm-user-api-key x-api-key api-key cookie x-goog-api-key ocp-apim-subscription-key".split()
 )
-_PROXIES = frozenset(("forwarded", "x-real-ip", "via"))
+_PROXIES = frozenset("forwarded x-real-ip via true-client-ip x-client-ip cf-connecting-ip fly-client-ip".split())
 _ORDERS = frozenset(
     "x-http-method x-http-method-override x-method-override x-original-url x-original-uri x-rewrite-url".split()
 )
@@ -59,8 +60,11 @@ def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
 
 
 def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
-    """AWS's headers as the caller gets them, in order."""
+    """AWS's headers as the caller gets them, in order. Raises UpstreamBroke."""
     headers = tuple(headers)
+    for name, value in headers:
+        if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+            raise UpstreamBroke("AWS answered with a header that cannot be sent on. The model may have run.")
     dropped = _REPLY_DROPPED | _named_by_connection(headers)
     if any(name.lower() == "transfer-encoding" for name, _ in headers):
         # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it

@@ -98,6 +98,7 @@ class CallRecord:
     error: str | None = None
     aws_request_id: str | None = None
     streamed: bool = False
+    sent: bool = False  # AWS may have got it
     bytes_in: int = 0
     bytes_out: int = 0
     overhead_ms: float | None = None

@@ -6,6 +6,9 @@ from app.core.bedrock_calls import BedrockCall
 from app.core.errors import AccessDenied, MalformedRequest
 from app.core.messages import Caller
 
+# The first label of an inference profile's id: which regions AWS may run it in.
+GEO_PREFIXES = ("us", "eu", "apac", "ap", "jp", "au", "ca", "us-gov", "global")
+
 
 @dataclass(frozen=True, slots=True)
 class RegionRules:
@@ -39,6 +42,12 @@ def check_path(caller: Caller, call: BedrockCall) -> None:
             "No Bedrock operation known to this gateway has this method and path, and this key may not call unknown "
             "ones. Check the path (slashes at the end and the case of letters count)."
         )
+
+
+def foundation_model(model_id: str) -> str:
+    """The model that an inference profile's id is for: `us.amazon.nova-lite-v1:0` -> `amazon.nova-lite-v1:0`."""
+    prefix, _, rest = model_id.partition(".")
+    return rest if prefix in GEO_PREFIXES and "." in rest else model_id
 
 
 def _allowed(rules: RegionRules, region: str) -> str:

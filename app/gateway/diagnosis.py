@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from app.core.errors import CredentialsMissing, GatewayError
 from app.core.messages import Cancellation, UpstreamRequest
+from app.core.policy import foundation_model
 from app.gateway.ports import Bedrock
 
 # AWS refuses signatures that are more than 5 minutes off
@@ -78,7 +79,9 @@ class Diagnosis:
 
     def models(self, model: str | None = None) -> Finding:
         """Whether models can be used: all that are offered in the region, or one by its id."""
-        path = f"/foundation-model-availability/{quote(model, safe='')}" if model else "/foundation-models"
+        path = "/foundation-models"
+        if model:
+            path = f"/foundation-model-availability/{quote(foundation_model(model), safe='')}"
         try:
             answer = self._ask("bedrock", "GET", path, b"", ())
             content = json.loads(answer.body or b"{}")
@@ -91,7 +94,9 @@ class Diagnosis:
         if not isinstance(content, dict):
             return Finding("models", "the answer is not AWS's", "Check AWS_ENDPOINT_URL_BEDROCK and any proxy.")
         if answer.status != 200:
-            return Finding("models", f"AWS answers {answer.status}: {content.get('message', '')}", _NO_RIGHT)
+            code = answer.headers.get("x-amzn-errortype", "").partition(":")[0]
+            remedy = _NEW_CREDENTIALS if code in _ABOUT_CREDENTIALS else _NO_RIGHT
+            return Finding("models", f"AWS answers {answer.status}: {content.get('message', '')}", remedy)
         return _one_model(model, content) if model else _all_models(self._region, content)
 
     def clock(self) -> Finding:
@@ -124,6 +129,7 @@ class Diagnosis:
         return _Answer(reply.status, {name.lower(): value for name, value in reply.headers}, b"".join(pieces))
 
 
+_ABOUT_CREDENTIALS = ("InvalidSignatureException", "UnrecognizedClientException", "ExpiredTokenException")
 _NETWORK = "Check the network, DNS and the AWS_ENDPOINT_URL variables; in a closed VPC add the interface endpoints."
 _NEW_CREDENTIALS = "Renew them, or check the role that the gateway may assume."
 _CREDENTIALS_FIRST = "Give the gateway credentials first."

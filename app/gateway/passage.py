@@ -52,18 +52,22 @@ class Passage:
         headers = header_rules.to_aws(request.headers.items())
         cancellation = Cancellation()
         try:
+            began = self._clock()
             content = body.read()
+            uploaded_ms = (self._clock() - began) * 1000
             record.bytes_in = len(content)
             call = bedrock_calls.decide_by_body(call, content, request.headers)
             _note(record, call)
             if call.streams:
                 settlement.client.watch(cancellation)
             target = request.target.path_and_query
+            record.sent = True
             reply = self._bedrock.send(
                 UpstreamRequest(call.service, record.region, request.method, target, headers, content), cancellation
             )
         finally:
             body.release()
+        record.overhead_ms = round(settlement.elapsed_ms() - reply.waited_ms - uploaded_ms, 2)
         return self._metered(reply, call, settlement, cancellation)
 
     def _region(self, request: ProxyRequest) -> str:
@@ -78,12 +82,11 @@ class Passage:
         record.status = reply.status
         record.aws_request_id = next((v for n, v in reply.headers if n.lower() == "x-amzn-requestid"), None)
         break_exception = call.operation.break_exception if call.operation else None
-        metered = MeteredReply(reply, settlement, cancellation, break_exception)
-        record.streamed = metered.streamed
-        if metered.streamed and not call.streams:
-            settlement.client.watch(cancellation)
-        record.overhead_ms = round(settlement.elapsed_ms() - reply.waited_ms, 2)
         try:
+            metered = MeteredReply(reply, settlement, cancellation, break_exception)
+            record.streamed = metered.streamed
+            if metered.streamed and not call.streams:
+                settlement.client.watch(cancellation)
             metered.begin()
         except GatewayError:
             reply.close()

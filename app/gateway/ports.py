@@ -35,7 +35,7 @@ class UpstreamReply(Protocol):
     def reason(self) -> str: ...
     @property
     def headers(self) -> Headers:
-        """As AWS sent them, in order, repeated ones repeated."""
+        """As AWS sent them; repeated ones are repeated, beside each other."""
 
     @property
     def waited_ms(self) -> float:

@@ -33,11 +33,14 @@ class Settlement:
     def refuse(self, error: GatewayError) -> None:
         """End a call that has no reply from AWS: refused here, or failed on the way there."""
         self.record.error = self.record.error or error.code
+        ending: Ending = "failed"
         if isinstance(error, ClientLeft):
-            self.settle("client_left")
-        elif not isinstance(error, CallerError | CredentialsMissing | WorkerFull):
-            self.settle("failed")
-        elif self._close("refused"):
+            ending = "client_left"
+        elif isinstance(error, CallerError | CredentialsMissing | WorkerFull):
+            ending = "refused"
+        if self.record.sent:
+            self.settle(ending)
+        elif self._close(ending):
             self._journal.write(self.record)
 
     def _close(self, ending: Ending) -> bool:

@@ -1,8 +1,8 @@
 """The database's engine: SQLite beside the gateway by default, PostgreSQL through psycopg2 by DATABASE_URL."""
 
-from pathlib import Path
+from time import monotonic
 
-from sqlalchemy import Engine, create_engine, make_url, text
+from sqlalchemy import URL, Engine, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 # At most 3 connections a worker: the smallest hosted plans allow 20 in all.
@@ -11,6 +11,7 @@ _POOL_OVERFLOW = 1
 _POOL_WAIT_SECONDS = 3
 _CONNECT_SECONDS = 3
 _STATEMENT_MS = 10_000
+_ANSWER_SECONDS = 1.0
 
 
 class Database:
@@ -19,9 +20,23 @@ class Database:
     def __init__(self, url: str) -> None:
         """`url`: sqlite:///path or postgresql+psycopg2://..."""
         self.engine = _engine(url)
+        self._asked_at = float("-inf")
+        self._answered = False
 
     def answers(self) -> bool:
-        """Whether a query comes back."""
+        """Whether a query comes back, at most a second ago: probes and the curious ask without limit."""
+        if monotonic() - self._asked_at > _ANSWER_SECONDS:
+            self._asked_at = monotonic()
+            self._answered = self._ask()
+        return self._answered
+
+    def describe(self) -> str:
+        """Where the database is, without its password, which may also stand in the query."""
+        url = self.engine.url
+        shown = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
+        return shown.render_as_string()
+
+    def _ask(self) -> bool:
         try:
             with self.engine.connect() as connection:
                 connection.execute(text("SELECT 1"))
@@ -29,16 +44,9 @@ class Database:
             return False
         return True
 
-    def describe(self) -> str:
-        """Where the database is, without its password."""
-        return self.engine.url.render_as_string(hide_password=True)
-
 
 def _engine(url: str) -> Engine:
     if url.startswith("sqlite"):
-        path = make_url(url).database
-        if path and path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
         return create_engine(url, connect_args={"timeout": _CONNECT_SECONDS})
     return create_engine(
         url,

@@ -117,6 +117,9 @@ class _Answer(http.client.HTTPResponse):
         super().begin()
         if self.wire.ended:
             raise HeadersCutOff("the connection ended within the headers")
+        if self.status < 200:
+            # http.client passes over 100 alone, and would take any other for the answer
+            raise HeadersCutOff(f"an interim answer, {self.status}, that nobody asked for")
 
 
 class _Timed(HTTPConnection):

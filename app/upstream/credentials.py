@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import gevent
+from botocore.credentials import RefreshableCredentials
 from botocore.session import Session
 from gevent.event import Event
 
@@ -41,7 +42,11 @@ def from_botocore() -> Callable[[], AwsCredentials | None]:
     session = Session()
 
     def look() -> AwsCredentials | None:
+        nonlocal session
         found = session.get_credentials()
+        if not isinstance(found, RefreshableCredentials):
+            # a session keeps what it found for good: the next look takes a new one, and sees a file that was rotated
+            session = Session()
         if found is None:
             return None
         frozen = found.get_frozen_credentials()
@@ -79,6 +84,14 @@ class CredentialKeeper:
             self._publish()
             gevent.sleep(self._look_seconds)
 
+    def _sendable(self, found: AwsCredentials | None) -> AwsCredentials | None:
+        """What a header can carry: a stray newline would otherwise be told in the traceback of every call."""
+        parts = (found.access_key_id, found.secret_access_key, found.session_token or "") if found else ()
+        if all(part.isascii() and part.isprintable() and " " not in part for part in parts):
+            return found
+        _log.warning("AWS credentials are malformed: they hold a space, a newline or what is not ASCII")
+        return None
+
     def _publish(self) -> None:
         try:
             found = self._look()
@@ -86,5 +99,5 @@ class CredentialKeeper:
             # what was published goes on until it expires: AWS says so then, in its own words
             _log.warning("AWS credentials could not be refreshed: %s: %s", type(error).__name__, error)
         else:
-            self._current = found
+            self._current = self._sendable(found)
         self._looked.set()

@@ -21,7 +21,10 @@ def requires_no_auth() -> None:
     """Anyone may: the route says nothing worth hiding."""
 
 
-_PROXY_HEADERS = ("HTTP_FORWARDED", "HTTP_X_REAL_IP", "HTTP_VIA")
+_PROXY_HEADERS = (
+    "HTTP_FORWARDED HTTP_X_REAL_IP HTTP_VIA HTTP_TRUE_CLIENT_IP HTTP_X_CLIENT_IP HTTP_CF_CONNECTING_IP "
+    "HTTP_FLY_CLIENT_IP".split()
+)
 
 
 class LoopbackOnly:

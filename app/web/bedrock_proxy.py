@@ -25,6 +25,8 @@ from app.web.client_connection import ClientConnection
 from app.web.errors import aws_shaped, status_of
 from app.web.request_body import BodyBudget, RequestBody
 
+# on routes that take no body worth waiting for
+_STALL_SECONDS = 10.0
 # routed to the passage all the same, so that their answer too is one that SDKs can read
 _OTHER_METHODS = ("HEAD", "OPTIONS", "TRACE", "CONNECT")
 
@@ -84,14 +86,26 @@ class _Proxy:
         return _Relayed(reply, record, finish) if reply else _refusal(error, record, finish)
 
 
-def _finish(body: RequestBody, client: ClientConnection, record: CallRecord, protocol: str | None) -> None:
+def leave_unread_bodies(response: Response) -> Response:
+    """On the routes that are not the proxy's: a body that nobody read is not gunicorn's to read to its end."""
+    if request.blueprint != "bedrock_proxy":
+        environ = request.environ
+        body = RequestBody(environ, 0, BodyBudget(0))
+        client = ClientConnection(environ.get("gunicorn.socket"), _STALL_SECONDS)
+        response.call_on_close(partial(_finish, body, client, None, None))
+    return response
+
+
+def _finish(body: RequestBody, client: ClientConnection, record: CallRecord | None, protocol: str | None) -> None:
     """The server is done with the answer: leave the connection fit for the next request, or end it."""
-    if protocol == "HTTP/1.0" and record.ended in ("upstream_broke", "deadline"):
+    if protocol == "HTTP/1.0" and record and record.ended in ("upstream_broke", "deadline"):
         client.break_off()
-    read_up = body.discard()
+    if body.discard():
+        client.release()
+        return
+    client.linger()
     client.release()
-    if not read_up:
-        raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
+    raise ReplyCut("The caller's body was not read to its end: the connection cannot be used again.")
 
 
 class _Relayed(Response):

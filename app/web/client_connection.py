@@ -9,14 +9,32 @@ import socket
 import struct
 from typing import Any
 
-from gevent import get_hub
+from gevent import Timeout, get_hub
 from gevent.monkey import get_original
 
 from app.core.messages import Cancellation
 
 # gevent's own socket would wait where this one answers at once: the hub itself must never wait
+# How much of what a caller still sends is read after its answer, and how long.
+_LINGER_BYTES = 64 * 1024 * 1024
+_LINGER_SECONDS = 2.0
 _LINGER_NOTHING = struct.pack("ii", 1, 0)
 _plain_socket = get_original("socket", "socket")
+
+
+def read_to_the_end(sock: Any) -> None:
+    """Close our side and read until the other closes its own, within bounds.
+
+    A close with bytes unread makes a reset of it, and a reset takes back what was sent and not read yet.
+    """
+    with Timeout(_LINGER_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
+        try:
+            sock.shutdown(socket.SHUT_WR)
+            left = _LINGER_BYTES
+            while left > 0 and (data := sock.recv(65536)):
+                left -= len(data)
+        except OSError:
+            pass  # it is closed already
 
 
 class ClientConnection:
@@ -41,6 +59,11 @@ class ClientConnection:
             self._watcher.stop()
             self._watcher.close()
             self._watcher = None
+
+    def linger(self) -> None:
+        """Tell the caller that nothing more comes, and read on a little, so that it gets to read what came."""
+        if self._socket is not None:
+            read_to_the_end(self._socket)
 
     def release(self) -> None:
         """Leave the socket as it was found, for the next request on it."""

@@ -15,10 +15,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
+from uuid import uuid4
 
 from gevent import Timeout, getcurrent
 from gunicorn.http.errors import (
     ExpectationFailed,
+    InvalidResponseHeader,
+    InvalidResponseHeaderName,
     LimitRequestHeaders,
     LimitRequestLine,
     ParseException,
@@ -26,11 +29,11 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.web.client_connection import read_to_the_end
+
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
 _IDLE_SECONDS = 0.5
-# How much of what a refused caller still sends is read, and how long, so that the answer is not lost to a reset.
-_LINGER_BYTES = 256 * 1024
-_LINGER_SECONDS = 1.0
+_ANSWER_SECONDS = 1.0
 _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (LimitRequestLine, "414 URI Too Long", "The request line is longer than 8,190 bytes."),
     (
@@ -79,8 +82,9 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers what the application could not."""
+        own_fault = isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName)
         for kind, status, message in _REFUSALS:
-            if isinstance(exc, kind):
+            if isinstance(exc, kind) and not own_fault:
                 self.log.warning("refused a request from %s: %s", addr[0] if addr else "", type(exc).__name__)
                 detail = f"{message} ({type(exc).__name__})." if kind is ParseException else message
                 _answer(client, status, "ValidationException", detail)
@@ -102,14 +106,12 @@ def _answer(client: Any, status: str, code: str, message: str) -> None:
     body = json.dumps({"message": message, "__type": code}).encode()
     head = (
         f"HTTP/1.1 {status}\r\nConnection: close\r\nContent-Type: application/json\r\n"
-        f"x-amzn-ErrorType: {code}\r\nx-should-retry: false\r\nContent-Length: {len(body)}\r\n\r\n"
+        f"x-amzn-ErrorType: {code}\r\nx-amzn-RequestId: {uuid4()}\r\nx-should-retry: false\r\n"
+        f"Content-Length: {len(body)}\r\n\r\n"
     )
     try:
-        client.settimeout(_LINGER_SECONDS)
+        client.settimeout(_ANSWER_SECONDS)
         client.sendall(head.encode() + body)
-        client.shutdown(socket.SHUT_WR)
-        left = _LINGER_BYTES
-        while left > 0 and (data := client.recv(65536)):
-            left -= len(data)
     except OSError:
-        pass  # the caller did not wait for it
+        return  # the caller did not wait for it
+    read_to_the_end(client)

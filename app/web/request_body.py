@@ -3,7 +3,7 @@
 from time import thread_time
 from typing import Any
 
-from gevent import sleep
+from gevent import Timeout, sleep
 from gunicorn.http.errors import NoMoreData, ParseException
 
 from app.core.errors import BodyTooLarge, ClientLeft, MalformedRequest, WorkerFull
@@ -15,8 +15,9 @@ _PIECE_BYTES = 64 * 1024
 _STEP_SECONDS = 0.01
 _SHORTEST_STEP_BYTES = 1024
 # What is left of a refused call's body is taken off the wire so that the caller, still sending, can read the answer.
-# A caller that sends more than this sees its connection closed instead.
+# A caller that sends more, or for longer, sees its connection closed instead.
 _DISCARD_BYTES = 64 * 1024 * 1024
+_DISCARD_SECONDS = 5.0
 _RETRY_AFTER_SECONDS = 1
 
 
@@ -60,9 +61,9 @@ class RequestBody:
             return self._read_chunked()
         if self._left > self._max_bytes:
             raise self._too_large()
-        self._take(self._left)
         if self._left <= _PIECE_BYTES:
             return self._piece(self._left) if self._left else b""
+        # zeroed memory is not there before it is written to, so what counts is what has come
         body = bytearray(self._left)
         filled = 0
         while self._left:
@@ -77,20 +78,25 @@ class RequestBody:
         self._taken = 0
 
     def discard(self) -> bool:
-        """Take what is left off the wire, within bounds; False if some is left and the connection must be closed."""
+        """Take what is left off the wire, within bounds; False if the connection must be closed."""
+        read_up = False
+        with Timeout(_DISCARD_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
+            try:
+                # chunks of a refused call are not taken apart: that is work, and anybody could ask for it
+                read_up = not self._input.read(1) if self._chunked else self._discard()
+            except (OSError, ParseException):
+                pass  # the rest cannot be told from the next request
+        return read_up and not self._broken
+
+    def _discard(self) -> bool:
         size = 0
-        try:
-            while not self._broken and (self._chunked or self._left):
-                piece = self._step() if self._chunked else self._input.read(_PIECE_BYTES)
-                size += len(piece)
-                if not piece:
-                    return True
-                self._left = max(0, self._left - len(piece))
-                if size > _DISCARD_BYTES:
-                    return False
-        except (OSError, ParseException):
-            return False
-        return not self._broken
+        while self._left and size < _DISCARD_BYTES:
+            piece = self._input.read(min(self._left, _PIECE_BYTES))
+            if not piece:
+                break
+            self._left -= len(piece)
+            size += len(piece)
+        return not self._left
 
     def _read_chunked(self) -> bytearray:
         body = bytearray()
@@ -106,14 +112,16 @@ class RequestBody:
         """The next piece of a chunked body, and then everybody else's turn."""
         before = thread_time()
         piece: bytes = self._input.read(self._step_bytes)
-        slow = thread_time() - before > _STEP_SECONDS
-        self._step_bytes = max(_SHORTEST_STEP_BYTES, self._step_bytes // 4) if slow else self._step_bytes * 2
-        self._step_bytes = min(self._step_bytes, _PIECE_BYTES)
-        sleep(0)
+        took = thread_time() - before
+        shorter, longer = max(_SHORTEST_STEP_BYTES, self._step_bytes // 4), min(self._step_bytes * 2, _PIECE_BYTES)
+        self._step_bytes = shorter if took > _STEP_SECONDS else longer
+        # as long as it took, so that all others together have as much of the worker as this one
+        sleep(min(took, _STEP_SECONDS * 10) if took > _STEP_SECONDS / 10 else 0)
         return piece
 
     def _piece(self, size: int) -> bytes:
         piece = self._read_some(size)
+        self._take(len(piece))
         if len(piece) < size:
             self._broken = True
             raise MalformedRequest("The body is shorter than its Content-Length: the connection ended before it did.")

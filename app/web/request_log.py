@@ -73,7 +73,8 @@ def _utc(moment: datetime) -> str:
 
 def _json_line(record: CallRecord) -> str:
     fields = asdict(record)
-    del fields["arrived"], fields["arrived_at"]
+    for internal in ("arrived", "arrived_at", "sent"):
+        del fields[internal]
     fields["key_alias"] = fields.pop("caller")
     return json.dumps({"time": _utc(record.arrived_at), "event": "request", **fields})
 

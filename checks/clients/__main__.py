@@ -33,8 +33,9 @@ class Check:
             for call in client.calls:
                 outcome, arrived = self._called(running, call.name, PROMPT)
                 self._tell(client, call.name, succeeded(call, outcome, arrived, MASTER_KEY))
-            outcome, arrived = self._called(running, first.name, THROTTLED)
-            self._tell(client, f"{first.name}, throttled", throttled(client, outcome, arrived, MASTER_KEY))
+            name = client.throttled_by or first.name
+            outcome, arrived = self._called(running, name, THROTTLED)
+            self._tell(client, f"{name}, throttled", throttled(client, outcome, arrived, MASTER_KEY))
         with started(client.how, Given(WRONG_KEY, self._url), client.variables) as running:
             outcome, arrived = self._called(running, first.name, PROMPT)
             self._tell(client, f"{first.name}, wrong key", refused(client, outcome, arrived))

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
-from typing import Protocol
+from typing import IO, Protocol
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 CALL_SECONDS = 90  # some clients import for many seconds, and wait for several between attempts
+
+LOG_BYTES = 200
 
 
 @dataclass(frozen=True)
@@ -66,29 +68,28 @@ class Program:
         return self.file.read_text()
 
     def running(self, given: Given, variables: Mapping[str, str]) -> Iterator[Running]:
-        with clean_environment(given, variables) as environment:
+        with clean_environment(given, variables) as environment, tempfile.TemporaryFile() as log:
             process = subprocess.Popen(
                 self.command,
                 cwd=REPOSITORY,
                 env=environment,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=(log := tempfile.TemporaryFile()),
+                stderr=log,
                 text=True,
             )
-            with log, process:
-                yield RunningProgram(process)
-                assert process.stdin is not None
-                process.stdin.close()
-                with _killing(process):
-                    process.wait()
+            with process:
+                running = RunningProgram(process, log)
+                yield running
+                running.end()
 
 
 class RunningProgram:
     """A program between two calls."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: subprocess.Popen[str], log: IO[bytes]) -> None:
         self._process = process
+        self._log = log
 
     def call(self, name: str, prompt: str) -> Outcome:
         assert self._process.stdin is not None
@@ -97,8 +98,17 @@ class RunningProgram:
                 self._process.stdin.write(f"{name} {prompt}\n")
                 self._process.stdin.flush()
             except BrokenPipeError:
-                pass  # it has ended: the answer below says so
+                pass  # it has ended: the answer says so
             return self._answer()
+
+    def end(self) -> None:
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.close()
+        except BrokenPipeError:
+            pass  # it has ended, and its last call has said so
+        with _killing(self._process):
+            self._process.wait()
 
     def _answer(self) -> Outcome:
         assert self._process.stdout is not None
@@ -106,12 +116,15 @@ class RunningProgram:
             if line.startswith('{"outcome":'):
                 told = json.loads(line)["outcome"]
                 return Outcome(told["text"]) if "text" in told else Outcome(error=f"{told['error']}: {told['message']}")
-        return Outcome(error=f"the program ended with {self._process.wait()}, or was stopped after {CALL_SECONDS} s")
+        code = self._process.wait()
+        self._log.seek(0)
+        last = self._log.read()[-LOG_BYTES:].decode(errors="replace")
+        return Outcome(error=f"the program ended with {code}, or was stopped after {CALL_SECONDS} s: {last}")
 
 
 @dataclass(frozen=True)
 class Commands:
-    """A command line a call; $PROMPT stands for the prompt, in it and in what it reads on standard input."""
+    """A command line a call, in which $PROMPT stands for the prompt, and what it reads on standard input."""
 
     lines: Mapping[str, Sequence[str]]
     inputs: Mapping[str, bytes]
@@ -134,14 +147,17 @@ class RunningCommands:
 
     def call(self, name: str, prompt: str) -> Outcome:
         words = [self.given.filled(word).replace("$PROMPT", prompt) for word in self.commands.lines[name]]
-        done = subprocess.run(
-            words,
-            env=self.environment,
-            input=self.commands.inputs.get(name, b""),
-            capture_output=True,
-            timeout=CALL_SECONDS,
-            check=False,
-        )
+        try:
+            done = subprocess.run(
+                words,
+                env=self.environment,
+                input=self.commands.inputs.get(name, b""),
+                capture_output=True,
+                timeout=CALL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(error=f"no end after {CALL_SECONDS} s")
         output = done.stdout.decode("latin-1")
         if done.returncode == 0:
             return Outcome(output)

@@ -53,7 +53,8 @@ class Client:
     calls: tuple[Call, ...]
     refused: tuple[str, ...]
     throttled: tuple[str, ...]
-    readme: str = ""
+    readme: str = ""  # its row in README.md's table
+    throttled_by: str = ""  # the call that meets the throttling, where the first one would try again for minutes
     variables: Mapping[str, str] = field(default_factory=lambda: TOLD)
 
 
@@ -182,6 +183,7 @@ CLIENTS = (
     Client(
         *("LlamaIndex", python("llama_index_sdk"), names("complete", "stream_complete"), *BOTO3_ERRORS),
         readme="LlamaIndex",
+        throttled_by="complete_max_retries_1",
     ),
     Client(
         *("Pydantic AI", python("pydantic_ai_sdk"), names("run", "run_stream")),

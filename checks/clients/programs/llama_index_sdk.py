@@ -7,11 +7,22 @@ from checks.clients.programs.serving import KEY, MODEL, URL, serve
 model = BedrockConverse(
     model=MODEL, endpoint_url=URL, region_name="us-east-1", aws_access_key_id=KEY, aws_secret_access_key="x"
 )
-model.max_retries = 1  # 10 otherwise: minutes, on a throttled model
+impatient = BedrockConverse(  # the other one tries 10 times, which takes minutes
+    model=MODEL,
+    endpoint_url=URL,
+    region_name="us-east-1",
+    aws_access_key_id=KEY,
+    aws_secret_access_key="x",
+    max_retries=1,
+)
 
 
 def complete(prompt: str) -> str:
     return str(model.complete(prompt).text)
+
+
+def complete_impatiently(prompt: str) -> str:
+    return str(impatient.complete(prompt).text)
 
 
 def stream(prompt: str) -> str:
@@ -19,4 +30,4 @@ def stream(prompt: str) -> str:
 
 
 if __name__ == "__main__":
-    serve({"complete": complete, "stream_complete": stream})
+    serve({"complete": complete, "complete_max_retries_1": complete_impatiently, "stream_complete": stream})
