@@ -239,7 +239,9 @@ def _with_folder(url: str) -> str:
         if path and path != ":memory:":
             Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise SettingsError(f"DATABASE_URL: the folder of {path} cannot be made ({error.strerror})") from None
+        raise SettingsError(
+            f"DATABASE_URL: expected a file in a folder that can be made, not {path} ({error.strerror})"
+        ) from None
     return url
 
 

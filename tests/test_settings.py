@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import certifi
 import pytest
 
 from app.settings import Settings, SettingsError
@@ -65,7 +66,7 @@ GIVEN: list[tuple[str, str, str, Any]] = [
     ("AWS_ENDPOINT_URL_STS", "https://sts.example.com", "endpoint_urls", {"sts": "https://sts.example.com"}),
     ("AWS_USE_FIPS_ENDPOINT", "true", "use_fips", True),
     ("AWS_USE_DUALSTACK_ENDPOINT", "TRUE", "use_dual_stack", True),
-    ("AWS_CA_BUNDLE", "/etc/ssl/ca.pem", "ca_bundle", "/etc/ssl/ca.pem"),
+    ("AWS_CA_BUNDLE", certifi.where(), "ca_bundle", certifi.where()),
     ("OUTCROP_MAX_BODY_BYTES", "1024", "max_body_bytes", 1024),
     ("OUTCROP_BUFFER_BYTES", str(32 * MIB), "buffer_bytes", 32 * MIB),
     ("OUTCROP_CONNECT_TIMEOUT", "0.5", "connect_timeout", 0.5),

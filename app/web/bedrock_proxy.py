@@ -148,7 +148,7 @@ class _Pieces:
 
 
 def _refusal(error: GatewayError, record: CallRecord, finish: Callable[[], None]) -> Response:
-    response = aws_shaped(error, record.call_id)
+    response = aws_shaped(error, record.call_id, request.path)
     response.call_on_close(finish)
     return response
 

@@ -6,6 +6,7 @@ Anthropic's show `message` too. `x-should-retry: false` stops those that would p
 
 import json
 import logging
+import re
 from uuid import uuid4
 
 from flask import Flask, Response, request
@@ -43,6 +44,7 @@ _STATUSES: dict[type[GatewayError], int] = {
     UpstreamBroke: 424,
     ClientLeft: 499,  # nginx's number: nobody reads it but the log
 }
+_SHAPED_PATH = re.compile(r"/[^/]+(/[^/]+-\d+)?/(openai|anthropic|v1)/")
 _RETRIED = (429, 503)
 _log = logging.getLogger(__name__)
 
@@ -55,7 +57,7 @@ def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
 
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
-        return aws_shaped(error, str(uuid4())) if is_aws() else litellm_shaped(error)
+        return aws_shaped(error, str(uuid4()), request.path) if is_aws() else litellm_shaped(error)
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -80,12 +82,14 @@ def status_of(error: GatewayError) -> int:
     return next(_STATUSES[kind] for kind in type(error).__mro__ if kind in _STATUSES)
 
 
-def aws_shaped(error: GatewayError, call_id: str) -> Response:
-    """An error as AWS's services write theirs."""
+def aws_shaped(error: GatewayError, call_id: str, path: str = "") -> Response:
+    """An error as AWS's services write theirs; on OpenAI- and Anthropic-shaped paths, also as those write theirs."""
     status = status_of(error)
-    response = Response(
-        json.dumps({"message": error.message, "__type": error.code}), status, content_type="application/json"
-    )
+    body: dict[str, object] = {"message": error.message, "__type": error.code}
+    if _SHAPED_PATH.match(path):
+        # OpenAI's and Anthropic's JavaScript clients read `error` alone
+        body |= {"type": "error", "error": {"type": error.code, "code": error.code, "message": error.message}}
+    response = Response(json.dumps(body), status, content_type="application/json")
     response.headers["x-amzn-ErrorType"] = error.code
     response.headers["x-amzn-RequestId"] = call_id
     response.headers["x-litellm-call-id"] = call_id

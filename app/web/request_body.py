@@ -63,13 +63,10 @@ class RequestBody:
             raise self._too_large()
         if self._left <= _PIECE_BYTES:
             return self._piece(self._left) if self._left else b""
-        # zeroed memory is not there before it is written to, so what counts is what has come
-        body = bytearray(self._left)
-        filled = 0
+        # it grows as it comes: a length that is announced and never sent must not count
+        body = bytearray()
         while self._left:
-            piece = self._piece(min(self._left, _PIECE_BYTES))
-            body[filled : filled + len(piece)] = piece
-            filled += len(piece)
+            body += self._piece(min(self._left, _PIECE_BYTES))
         return body
 
     def release(self) -> None:
@@ -90,7 +87,7 @@ class RequestBody:
 
     def _discard(self) -> bool:
         size = 0
-        while self._left and size < _DISCARD_BYTES:
+        while self._left and size <= _DISCARD_BYTES:
             piece = self._input.read(min(self._left, _PIECE_BYTES))
             if not piece:
                 break

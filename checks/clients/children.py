@@ -14,8 +14,7 @@ from typing import IO, Protocol
 
 REPOSITORY = Path(__file__).resolve().parent.parent.parent
 CALL_SECONDS = 90  # some clients import for many seconds, and wait for several between attempts
-
-LOG_BYTES = 200
+LOG_BYTES = 200  # of what a program that ended has said on standard error
 
 
 @dataclass(frozen=True)

@@ -183,7 +183,7 @@ CLIENTS = (
     Client(
         *("LlamaIndex", python("llama_index_sdk"), names("complete", "stream_complete"), *BOTO3_ERRORS),
         readme="LlamaIndex",
-        throttled_by="complete_max_retries_1",
+        throttled_by="complete_impatiently",
     ),
     Client(
         *("Pydantic AI", python("pydantic_ai_sdk"), names("run", "run_stream")),

@@ -31,7 +31,7 @@ MODEL_IDS = [
     "arn:aws-us-gov:bedrock:us-gov-west-1:123456789012:inference-profile/us-gov.amazon.nova-lite-v1:0",
 ]
 NO_MODEL_IDS = [
-    *("a b", "a/b", "a@b", "a,b", "a*", "*", "a?b", "a=b", "a+b", "a&b", "a;b", "..;", "(a)", "'a'", "_a", "é", "日本"),
+    *("a b", "a/b", "a@b", "a,b", "a*", "*", "a?b", "a=b", "a+b", "a&b", "a;b", "(a)", "'a'", "_a", "é", "日本"),
     *("x%2Fy", "%41", "anthropic.claude/v2", "/amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0/", " amazon.nova"),
     "arn:aws:s3:::bucket/key",
     "arn:aws:bedrock:us-east-1::foundation-model/",
@@ -128,9 +128,7 @@ def test_a_shaped_call_streams_only_where_its_body_says_true(raw: str) -> None:
     assert not decided(raw, {"model": "x"}).streams
 
 
-@pytest.mark.parametrize(
-    "body", [{}, {"model": None}, {"model": 1}, {"model": ["x"]}, {"Model": "x"}, {"x": {"model": "y"}}]
-)
+@pytest.mark.parametrize("body", [{}, {"model": None}, {"model": 1}, {"model": ["x"]}, {"x": {"model": "y"}}])
 def test_a_body_without_a_model_names_none(body: object) -> None:
     assert decided(SHAPED[0], body).model is None
 

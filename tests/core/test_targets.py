@@ -66,7 +66,22 @@ def test_path_and_query_has_a_question_mark_only_where_there_is_a_query() -> Non
     assert parsed("/bedrock/x?").path_and_query == "/x"
 
 
-DOTS = [".", "..", "%2e", "%2E", "%2e%2E", ".%2e", "%2E.", "%252e%252e", "%252E.", "%25252e%25252E", "%2525252e"]
+DOTS = [
+    ".",
+    "..",
+    "..;",
+    "..%3B",
+    "..;a=b",
+    "%2e",
+    "%2E",
+    "%2e%2E",
+    ".%2e",
+    "%2E.",
+    "%252e%252e",
+    "%252E.",
+    "%25252e%25252E",
+    "%2525252e",
+]
 
 
 @pytest.mark.parametrize("dots", DOTS)

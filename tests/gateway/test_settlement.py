@@ -103,6 +103,7 @@ def test_a_refusal_is_told_and_not_booked(books: Books, kind: type[GatewayError]
 @pytest.mark.parametrize("kind", [UpstreamUnreachable, UpstreamSilent, UpstreamBroke, GatewayError])
 def test_a_call_that_may_have_reached_aws_is_booked_as_failed(books: Books, kind: type[GatewayError]) -> None:
     """The model may have run; of an unforeseen error nobody knows."""
+    books.record.sent = True
     books.settlement.refuse(kind("no"))
 
     assert books.settled == ["failed"]
@@ -111,9 +112,18 @@ def test_a_call_that_may_have_reached_aws_is_booked_as_failed(books: Books, kind
 
 def test_a_caller_that_left_is_booked_as_such(books: Books) -> None:
     """While AWS was silent."""
+    books.record.sent = True
     books.settlement.refuse(ClientLeft("gone"))
 
     assert books.settled == ["client_left"]
+
+
+def test_a_caller_that_left_before_aws_was_called_is_told_and_not_booked(books: Books) -> None:
+    """While it was still sending its body."""
+    books.settlement.refuse(ClientLeft("gone"))
+
+    assert books.settled == []
+    assert books.journal.told[0].ended == "client_left"
 
 
 def test_the_first_error_counts(books: Books) -> None:

@@ -190,3 +190,21 @@ def test_an_unforeseen_errors_number_is_its_call_id() -> None:
     answer = client_of(RuntimeError("the inside")).get("/bedrock/x")
 
     assert answer.headers["x-amzn-RequestId"] in answer.get_json()["message"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/bedrock/openai/v1/chat/completions", "/bedrock/eu-west-1/anthropic/v1/messages", "/bedrock-mantle/v1/responses"],
+)
+def test_a_shaped_path_is_answered_in_its_own_shape_too(path: str) -> None:
+    """OpenAI's and Anthropic's JavaScript clients read `error` alone."""
+    body = json.loads(aws_shaped(Unauthenticated("no such key"), "call-1", path).data)
+
+    assert (body["message"], body["__type"]) == ("no such key", "UnrecognizedClientException")
+    assert (body["type"], body["error"]["message"]) == ("error", "no such key")
+
+
+@pytest.mark.parametrize("path", ["/bedrock/model/openai/converse", "/bedrock/v1x/y", "/bedrock"])
+def test_other_paths_are_answered_as_aws_does_alone(path: str) -> None:
+    """boto3 reads `message`."""
+    assert set(json.loads(aws_shaped(Unauthenticated("no"), "call-1", path).data)) == {"message", "__type"}

@@ -88,7 +88,7 @@ def event(message: str, log_format: LogFormat, *arguments: object, error: Except
 def test_a_json_line_has_every_field_of_the_record() -> None:
     """The monotonic clock excepted, which means nothing outside; the caller under the peer's name."""
     line = json.loads(written("json", ended()))
-    expected = {field.name for field in fields(CallRecord)} - {"arrived", "arrived_at", "caller"}
+    expected = {field.name for field in fields(CallRecord)} - {"arrived", "arrived_at", "caller", "sent"}
 
     assert set(line) == expected | {"time", "event", "key_alias"}
     assert (line["event"], line["key_alias"], line["status"], line["ended"]) == ("request", "master", 200, "complete")
@@ -140,7 +140,7 @@ def test_a_record_has_no_place_for_a_credential() -> None:
     """Nor for what was said: a new field must be thought about here."""
     assert {field.name for field in fields(CallRecord)} == set(
         "call_id arrived_at arrived method caller service operation model region status error aws_request_id streamed "
-        "bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
+        "sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
     )
 
 

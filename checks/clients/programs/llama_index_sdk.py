@@ -30,4 +30,4 @@ def stream(prompt: str) -> str:
 
 
 if __name__ == "__main__":
-    serve({"complete": complete, "complete_max_retries_1": complete_impatiently, "stream_complete": stream})
+    serve({"complete": complete, "complete_impatiently": complete_impatiently, "stream_complete": stream})
