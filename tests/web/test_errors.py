@@ -198,7 +198,7 @@ def test_an_unforeseen_errors_number_is_its_call_id() -> None:
 )
 def test_a_shaped_path_is_answered_in_its_own_shape_too(path: str) -> None:
     """OpenAI's and Anthropic's JavaScript clients read `error` alone."""
-    body = json.loads(aws_shaped(Unauthenticated("no such key"), "call-1", path).data)
+    body = json.loads(aws_shaped(errors.Unauthenticated("no such key"), "call-1", path).data)
 
     assert (body["message"], body["__type"]) == ("no such key", "UnrecognizedClientException")
     assert (body["type"], body["error"]["message"]) == ("error", "no such key")
@@ -207,4 +207,4 @@ def test_a_shaped_path_is_answered_in_its_own_shape_too(path: str) -> None:
 @pytest.mark.parametrize("path", ["/bedrock/model/openai/converse", "/bedrock/v1x/y", "/bedrock"])
 def test_other_paths_are_answered_as_aws_does_alone(path: str) -> None:
     """boto3 reads `message`."""
-    assert set(json.loads(aws_shaped(Unauthenticated("no"), "call-1", path).data)) == {"message", "__type"}
+    assert set(json.loads(aws_shaped(errors.Unauthenticated("no"), "call-1", path).data)) == {"message", "__type"}
