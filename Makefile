@@ -8,10 +8,10 @@ BIN := $(VENV)/bin
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-# The stamps carry the requirements' names, so that a changed pin installs again.
+# A stamp is older than a pin that changed, which is then installed.
 $(VENV)/.run: requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later, or say make PYTHON=/path/to/python3.11"; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; say make PYTHON=/path/to/it"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) does not run or is older than 3.11: say make PYTHON=/path/to/python3.11"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	@touch $@
@@ -26,11 +26,15 @@ run: $(VENV)/.run ## serve on port 4000 (or PORT)
 
 .PHONY: doctor
 doctor: $(VENV)/.run ## check credentials, region, model access, database and clock
-	$(BIN)/flask --app wsgi doctor
+	$(BIN)/flask --app wsgi doctor $(if $(MODEL),--model $(MODEL))
 
 .PHONY: demo
 demo: $(VENV)/.dev ## see it work without an AWS account
 	$(BIN)/python -m tests.demo
+
+.PHONY: bench
+bench: $(VENV)/.dev ## measure it (ARGS="--quick", "--rounds 9 --write", "--help")
+	$(BIN)/python -m bench $(ARGS)
 
 .PHONY: test
 test: $(VENV)/.dev ## run every test

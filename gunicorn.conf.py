@@ -6,6 +6,7 @@ from gevent import monkey
 monkey.patch_all()
 
 import resource  # noqa: E402
+import socket  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
@@ -55,6 +56,21 @@ forwarder_headers = ""
 # gunicorn answers 400 where these contradict each other, and nothing here asks for the scheme
 secure_scheme_headers: dict[str, str] = {}
 _UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
+
+
+def on_starting(server: Any) -> None:
+    """Said at once, instead of after five attempts; not where a running gateway hands its sockets over (USR2)."""
+    for address in server.cfg.address if not server.master_pid else ():
+        if isinstance(address, tuple):
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                try:
+                    probe.bind(address)
+                except OSError as taken:
+                    sys.exit(
+                        f"outcrop cannot start: {address[0]}:{address[1]} cannot be listened on ({taken.strerror}). "
+                        "Stop what is there, or set another PORT, such as: PORT=4001 make run"
+                    )
 
 
 def pre_request(worker: Any, req: Any) -> None:

@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.after_request(bedrock_proxy.leave_unread_bodies)
     errors.register(app, options.services | {"bedrock"})
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
-    app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe())
+    app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe(), database.answers)
     return app
 
 

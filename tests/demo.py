@@ -70,6 +70,8 @@ def main() -> None:
         show_refusal(gateway, standin)
         show_log(gateway)
         say()
+        if sys.stdin.isatty():
+            input("The gateway still runs: try the lines above from another shell. Enter stops it. ")
         say("Stopping: calls under way would be finished first.")
     say("Stopped. To serve your own account: set AWS credentials and AWS_REGION_NAME, then `make run`.")
 
@@ -146,4 +148,7 @@ def summary(frame: Frame) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except KeyboardInterrupt:
+        say("Stopped.")

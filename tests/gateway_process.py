@@ -63,7 +63,6 @@ class GatewayProcess:
             "PYTHONUNBUFFERED": "1",
             "PORT": str(self.port),
             "DATABASE_URL": f"sqlite:///{instance / 'outcrop.sqlite3'}",
-            "OUTCROP_SPOOL_DIR": str(instance / "spool"),
             "LITELLM_MASTER_KEY": MASTER_KEY,
             "AWS_REGION_NAME": "us-east-1",
             "AWS_EC2_METADATA_DISABLED": "true",

@@ -24,11 +24,16 @@ _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found; all is well where there is no `remedy` to it."""
+    """What one check found; all is well where there is no `remedy` to it, and well enough where it only warns."""
 
     subject: str
     text: str
     remedy: str | None = None
+    warns: bool = False
+
+    @property
+    def fails(self) -> bool:
+        return self.remedy is not None and not self.warns
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +65,8 @@ class Diagnosis:
         """Whose AWS account signs the calls (STS GetCallerIdentity, which every identity may call)."""
         try:
             answer = self._ask("sts", "POST", "/", _WHO_AM_I, (("Content-Type", _FORM),))
-        except CredentialsMissing as error:
-            return self._without_keys(error)
+        except CredentialsMissing:
+            return self._without_keys()
         except GatewayError as error:
             return Finding("credentials", f"found, but STS could not be asked: {error.message}", _NETWORK)
         text = answer.body.decode("utf-8", "replace")
@@ -74,7 +79,8 @@ class Diagnosis:
     def region(self) -> Finding:
         """Where calls go that name no region."""
         if self._region_is_assumed:
-            return Finding("region", f"{self._region}, assumed", "Set AWS_REGION_NAME to where your models are.")
+            remedy = "Set AWS_REGION_NAME to where your models are."
+            return Finding("region", f"{self._region}, assumed", remedy, warns=True)
         return Finding("region", self._region)
 
     def models(self, model: str | None = None) -> Finding:
@@ -114,10 +120,10 @@ class Diagnosis:
             return Finding("clock", text, f"Set it by NTP: AWS refuses signatures from {_CLOCK_FAILS_SECONDS} s on.")
         return Finding("clock", text)
 
-    def _without_keys(self, error: CredentialsMissing) -> Finding:
+    def _without_keys(self) -> Finding:
         if self._has_bearer_token:
             return Finding("credentials", "AWS_BEARER_TOKEN_BEDROCK alone: models can be called, agents cannot")
-        return Finding("credentials", "none found", error.message)
+        return Finding("credentials", "none found", _GIVE_CREDENTIALS)
 
     def _ask(self, service: str, method: str, path: str, body: bytes, headers: tuple[tuple[str, str], ...]) -> _Answer:
         request = UpstreamRequest(service, self._region, method, path, headers, body)
@@ -132,6 +138,10 @@ class Diagnosis:
 _ABOUT_CREDENTIALS = ("InvalidSignatureException", "UnrecognizedClientException", "ExpiredTokenException")
 _NETWORK = "Check the network, DNS and the AWS_ENDPOINT_URL variables; in a closed VPC add the interface endpoints."
 _NEW_CREDENTIALS = "Renew them, or check the role that the gateway may assume."
+_GIVE_CREDENTIALS = (
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and AWS_SESSION_TOKEN), AWS_PROFILE or "
+    "AWS_BEARER_TOKEN_BEDROCK, or give the machine a role."
+)
 _CREDENTIALS_FIRST = "Give the gateway credentials first."
 _NO_RIGHT = "Attach a policy such as docs/iam/inference-only.json to the gateway's identity."
 
@@ -150,8 +160,8 @@ def _one_model(model: str, content: dict[str, object]) -> Finding:
     }
     refused = [f"{name} {state}" for name, state in states.items() if state not in ("AUTHORIZED", "AVAILABLE")]
     if refused:
-        return Finding("models", f"{model}: {', '.join(refused)}", "Request access to it in the Bedrock console.")
-    return Finding("models", f"{model} can be used")
+        return Finding("model", f"{model}: {', '.join(refused)}", "Request access to it in the Bedrock console.")
+    return Finding("model", f"{model} can be used")
 
 
 def _tag(xml: str, name: str) -> str | None:

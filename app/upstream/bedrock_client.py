@@ -22,6 +22,7 @@ from app.upstream.signing import Signer
 # One read takes at most this much: large answers move in few steps, and a slow reader holds no more than this.
 _READ_BYTES = 64 * 1024
 _RETRY_AFTER_SECONDS = 1
+_CAUSES = {"gaierror": "host name not found", "ConnectionRefusedError": "connection refused", "timeout": "timed out"}
 
 
 class _Deadline:
@@ -177,7 +178,7 @@ def _translated(error: RequestException, cancellation: Cancellation, endpoint: E
 
 
 def _cause(error: BaseException) -> str:
-    """The innermost exception's name: its text may hold addresses of the operator's network."""
+    """What went wrong, by the innermost exception's kind: its text may hold addresses of the operator's network."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__ or error
-    return type(error).__name__
+    return _CAUSES.get(type(error).__name__, type(error).__name__)

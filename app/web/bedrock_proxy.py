@@ -78,12 +78,18 @@ class _Proxy:
                 self._options.loopback_only.check(environ)
             reply = self._passage.run(_request(environ, self._options.services), body, settlement)
         except GatewayError as refused:
-            error = refused
+            error = _without_frames(refused)
         finally:
             if reply is None:
                 record.status = status_of(error)
                 settlement.refuse(error)
         return _Relayed(reply, record, finish) if reply else _refusal(error, record, finish)
+
+
+def _without_frames(error: GatewayError) -> GatewayError:
+    """The error without the frames it came through: they hold the call's body, and would until its answer is read."""
+    error.__cause__ = error.__context__ = None
+    return error.with_traceback(None)
 
 
 def leave_unread_bodies(response: Response) -> Response:

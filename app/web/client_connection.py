@@ -37,6 +37,15 @@ def read_to_the_end(sock: Any) -> None:
             pass  # it is closed already
 
 
+def end_reading(sock: Any) -> None:
+    """Let whoever waits for bytes on `sock` read its end. Below gevent, whose own shutdown raises in the waiter."""
+    try:
+        with _plain_socket(fileno=os.dup(sock.fileno())) as same:
+            same.shutdown(socket.SHUT_RD)
+    except OSError:
+        pass  # it is closed already
+
+
 class ClientConnection:
     """The socket under one call. Without one (a test client, another server) it notices nothing."""
 

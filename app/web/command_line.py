@@ -21,7 +21,7 @@ def doctor_command(diagnosis: Diagnosis, database_answers: Callable[[], bool], d
         findings += [_database(database_answers, database), diagnosis.clock()]
         for finding in findings:
             click.echo(_line(finding))
-        if any(finding.remedy for finding in findings):
+        if any(finding.fails for finding in findings):
             raise SystemExit(1)
 
     return doctor
@@ -34,6 +34,8 @@ def _database(answers: Callable[[], bool], database: str) -> Finding:
 
 
 def _line(finding: Finding) -> str:
-    mark = click.style("ok  ", fg="green") if not finding.remedy else click.style("FAIL", fg="red")
+    mark = click.style("FAIL", fg="red") if finding.fails else click.style("ok  ", fg="green")
+    if finding.warns:
+        mark = click.style("warn", fg="yellow")
     remedy = f" -> {finding.remedy}" if finding.remedy else ""
     return f"{mark} {finding.subject:<12} {finding.text}{remedy}"

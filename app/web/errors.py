@@ -63,7 +63,7 @@ def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
     def http_error(error: HTTPException) -> Response:
         status = error.code or 500
         if not is_aws():
-            return detail_shaped(status, error.name.title())
+            return detail_shaped(status, error.name.title(), request.path)
         told = (
             method_unknown(request.method) if status == 405 else MalformedRequest(f"{error.name}: {error.description}")
         )
@@ -111,6 +111,12 @@ def litellm_shaped(error: GatewayError) -> Response:
     return Response(json.dumps(body), status, content_type="application/json")
 
 
-def detail_shaped(status: int, detail: str) -> Response:
-    """What the peer answers for a route that is not there: {"detail": "Not Found"}."""
-    return Response(json.dumps({"detail": detail}), status, content_type="application/json")
+def detail_shaped(status: int, detail: str, path: str) -> Response:
+    """What the peer answers for a route that is not there: {"detail": "Not Found"}; and what SDKs show of it."""
+    body = {"detail": detail}
+    if status == 404:
+        body["message"] = (
+            f"Nothing is served at {path[:100]!r}: Bedrock's paths begin with /bedrock, such as "
+            "/bedrock/model/<id>/converse."
+        )
+    return Response(json.dumps(body), status, content_type="application/json")

@@ -1,8 +1,10 @@
-"""gunicorn's gevent worker, with two habits mended.
+"""gunicorn's gevent worker, with three habits mended.
 
 A stop waits for every connection to end, and a kept-alive one that nobody uses ends when its keep-alive does: each
 deploy would last the whole grace, and on a PaaS whose router keeps connections open, always. So on a stop the
 connections that wait for a request are closed. Calls under way are not touched.
+
+Ctrl-C cuts every call and ends in a traceback; here it is a stop like any other, and a second one cuts.
 
 What cannot be read as a request never reaches the application, and gunicorn answers it with a page that repeats it,
 and logs it: a key in a malformed line would be told to whoever reads either. Here the answer is one that SDKs can
@@ -10,13 +12,15 @@ read, and neither says more than what is wrong.
 """
 
 import json
-import socket
+import logging
+import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 from typing import Any
 from uuid import uuid4
 
+import gevent
 from gevent import Timeout, getcurrent
 from gunicorn.http.errors import (
     ExpectationFailed,
@@ -29,8 +33,9 @@ from gunicorn.http.errors import (
 )
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.web.client_connection import read_to_the_end
+from app.web.client_connection import end_reading, read_to_the_end
 
+_log = logging.getLogger(__name__)
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
 _IDLE_SECONDS = 0.5
 _ANSWER_SECONDS = 1.0
@@ -49,6 +54,8 @@ _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
     """Knows which of its connections wait for a request, and since when."""
+
+    alive: bool
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,6 +87,15 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         if not self.alive:
             self._close_idle()
 
+    def handle_quit(self, sig: int, frame: Any) -> None:
+        """SIGINT and SIGQUIT end a worker as SIGTERM does; a second Ctrl-C cuts what is still under way."""
+        if self.alive:
+            self.alive = False
+            if sig == signal.SIGINT and self._sockets:
+                _log.info("stopping: calls under way may finish; Ctrl-C once more cuts them")
+        elif sig == signal.SIGINT:
+            gevent.spawn(gevent.killall, list(self._sockets))
+
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
         """Answers what the application could not."""
         own_fault = isinstance(exc, InvalidResponseHeader | InvalidResponseHeaderName)
@@ -95,10 +111,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
     def _close_idle(self) -> None:
         for greenlet, since in list(self._waiting.items()):
             if monotonic() - since >= _IDLE_SECONDS:
-                try:
-                    self._sockets[greenlet].shutdown(socket.SHUT_RD)
-                except OSError:
-                    pass  # it is closed already
+                end_reading(self._sockets[greenlet])
 
 
 def _answer(client: Any, status: str, code: str, message: str) -> None:

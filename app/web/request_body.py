@@ -50,6 +50,7 @@ class RequestBody:
         self._max_bytes = max_bytes
         self._budget = budget
         self._taken = 0
+        self._content = bytearray()
         self._broken = False
         self._step_bytes = _SHORTEST_STEP_BYTES
         self._chunked = "HTTP_TRANSFER_ENCODING" in environ
@@ -64,15 +65,15 @@ class RequestBody:
         if self._left <= _PIECE_BYTES:
             return self._piece(self._left) if self._left else b""
         # it grows as it comes: a length that is announced and never sent must not count
-        body = bytearray()
         while self._left:
-            body += self._piece(min(self._left, _PIECE_BYTES))
-        return body
+            self._content += self._piece(min(self._left, _PIECE_BYTES))
+        return self._content
 
     def release(self) -> None:
         """Count its memory no longer. Idempotent."""
         self._budget.give_back(self._taken)
         self._taken = 0
+        self._content = bytearray()
 
     def discard(self) -> bool:
         """Take what is left off the wire, within bounds; False if the connection must be closed."""
@@ -96,14 +97,13 @@ class RequestBody:
         return not self._left
 
     def _read_chunked(self) -> bytearray:
-        body = bytearray()
         while piece := self._read_some(None):
-            if len(body) + len(piece) > self._max_bytes:
+            if len(self._content) + len(piece) > self._max_bytes:
                 raise self._too_large()
             self._take(len(piece))
-            body += piece
+            self._content += piece
         self._chunked = False
-        return body
+        return self._content
 
     def _step(self) -> bytes:
         """The next piece of a chunked body, and then everybody else's turn."""

@@ -26,6 +26,8 @@ class RequestLog:
     def write(self, record: CallRecord) -> None:
         """One line, whole, at once."""
         stream = self._stream or sys.stdout
+        if stream is None:  # closed before we were started
+            return
         try:
             stream.write(self._line(record) + "\n")
             stream.flush()

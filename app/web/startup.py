@@ -13,17 +13,20 @@ _log = logging.getLogger(__name__)
 
 def announcement(settings: Settings, database: str) -> list[str]:
     """The lines that need no network."""
-    local = settings.bind.replace("0.0.0.0", "localhost")  # noqa: S104  # shown, not bound
+    where = f"http://{settings.bind}/bedrock"
+    if not settings.loopback_only:
+        where = f"port {settings.port} of all interfaces, under /bedrock"
     regions = ", ".join(sorted(settings.regions))
-    lines = [
-        f"Outcrop serves AWS Bedrock at http://{local}/bedrock (workers: {settings.workers}; database: {database})"
-    ]
+    lines = [f"Outcrop serves AWS Bedrock at {where} (workers: {settings.workers}; database: {database})"]
     assumed = " (assumed: set AWS_REGION_NAME to say where)" if settings.region_is_assumed else ""
     lines.append(f"default region {settings.region}{assumed}; callers may name {regions}")
     if settings.master_key is None:
         lines.append("LITELLM_MASTER_KEY is not set: any key is accepted, from this machine only")
     elif settings.master_key_is_weak:
-        lines.append("LITELLM_MASTER_KEY is weak: calls are accepted from this machine only")
+        lines.append(
+            "LITELLM_MASTER_KEY is weak (fewer than 20 characters, fewer than 8 different ones, or published): calls "
+            'are accepted from this machine only. Make one with "sk-$(openssl rand -hex 32)"'
+        )
     lines += [f"{name or 'every service'} goes to {url}" for name, url in sorted(settings.endpoint_urls.items())]
     return lines
 
@@ -32,13 +35,19 @@ class Startup:
     """What a worker does once it is up."""
 
     def __init__(
-        self, settings: Settings, keep_credentials: Callable[[], None], diagnosis: Diagnosis, database: str
+        self,
+        settings: Settings,
+        keep_credentials: Callable[[], None],
+        diagnosis: Diagnosis,
+        database: str,
+        database_answers: Callable[[], bool],
     ) -> None:
         """`keep_credentials` begins to look for AWS credentials, beside the request path."""
         self._settings = settings
         self._keep_credentials = keep_credentials
         self._diagnosis = diagnosis
         self._database = database
+        self._database_answers = database_answers
 
     def run(self, *, announce: bool) -> None:
         """`announce` in one worker alone."""
@@ -46,10 +55,12 @@ class Startup:
         if announce:
             for line in announcement(self._settings, self._database):
                 _log.info(line)
-            gevent.spawn(self._name_account)
+            gevent.spawn(self._look_around)
 
-    def _name_account(self) -> None:
-        """Beside everything else: STS may be out of reach, and no call needs the answer."""
+    def _look_around(self) -> None:
+        """Beside everything else: neither may be in reach, and no call needs the answer."""
+        if not self._database_answers():
+            _log.warning("the database does not answer: check DATABASE_URL; calls are served all the same")
         if self._settings.bearer_token:
             _log.info("AWS_BEARER_TOKEN_BEDROCK is used for bedrock, bedrock-runtime and bedrock-mantle")
         found = self._diagnosis.credentials()

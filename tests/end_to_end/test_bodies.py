@@ -89,7 +89,8 @@ def test_twenty_of_the_largest_bodies_stay_inside_the_buffer(
     assert 1 <= held <= fit
     assert sorted(reply.status for reply in replies) == [200] * held + [503] * (20 - held)
     assert all(reply.header("retry-after") for reply in replies if reply.status == 503)
-    assert grown_kib < (BUFFER + 32 * MIB) // 1024
+    # a bytearray that grows keeps an eighth ahead of itself, and twenty connections have a buffer each
+    assert grown_kib < (BUFFER + BUFFER // 8 + 48 * MIB) // 1024
 
 
 def test_the_buffer_is_free_again_after_its_calls(gateway: GatewayProcess, standin: StandinBedrock) -> None:

@@ -105,7 +105,7 @@ def test_a_start_says_what_is_served_and_where_and_for_whom(speaking: GatewayPro
     speaking.wait_for_output(f"account {ACCOUNT} as arn:aws:iam::{ACCOUNT}:user/outcrop")
 
     told = speaking.output()
-    assert f"http://localhost:{speaking.port}/bedrock" in told
+    assert f"serves AWS Bedrock at port {speaking.port} of all interfaces, under /bedrock" in told
     assert "default region us-east-1; callers may name us-east-1" in told
     assert f"bedrock-runtime goes to {standin.url('bedrock-runtime')}" in told
     assert "sts goes to" in told

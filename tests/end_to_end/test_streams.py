@@ -100,7 +100,7 @@ def test_fifty_callers_that_leave_silent_streams_close_fifty_upstream_connection
 
         assert stays.read_until(FRAMES[-1])
         assert took < NOTICED_SECONDS
-    gateway.wait_for_log(lambda line: line["ended"] == "complete")
+    gateway.wait_for_log(lambda line: len(gateway.log_lines()) == LEAVERS + 1)
     endings = [line["ended"] for line in gateway.log_lines()]
     assert (endings.count("client_left"), endings.count("complete")) == (LEAVERS, 1)
 

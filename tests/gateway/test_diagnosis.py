@@ -62,10 +62,11 @@ def test_credentials_are_asked_of_sts_in_the_default_region() -> None:
 
 
 def test_missing_credentials_come_with_what_to_set() -> None:
-    """The error's own message is the remedy."""
-    assert answering(CredentialsMissing("Set AWS_ACCESS_KEY_ID.")).credentials() == Finding(
-        "credentials", "none found", "Set AWS_ACCESS_KEY_ID."
-    )
+    """In the words of a remedy, and without sending the reader back to the doctor."""
+    found = answering(CredentialsMissing("ask the doctor")).credentials()
+
+    assert (found.subject, found.text, found.fails) == ("credentials", "none found", True)
+    assert "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY" in (found.remedy or "")
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -138,7 +139,7 @@ def test_one_model_is_asked_for_by_its_encoded_id() -> None:
     found = diagnosis(bedrock).models("amazon.nova-lite-v1:0")
 
     assert bedrock.requests[0].path_and_query == "/foundation-model-availability/amazon.nova-lite-v1%3A0"
-    assert found == Finding("models", "amazon.nova-lite-v1:0 can be used")
+    assert found == Finding("model", "amazon.nova-lite-v1:0 can be used")
 
 
 @pytest.mark.parametrize("missing", AVAILABLE)

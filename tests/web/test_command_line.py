@@ -76,13 +76,21 @@ def test_a_model_is_checked_when_it_is_named() -> None:
     assert len(output.splitlines()) == 6
 
 
+def test_an_assumed_region_is_a_warning() -> None:
+    """It is the documented default: said, and no failure."""
+    status, output = Patient(region_is_assumed=True).examined()
+
+    assert (status, failures(output)) == (0, [])
+    assert "warn region" in output
+    assert "Set AWS_REGION_NAME" in output
+
+
 @pytest.mark.parametrize(
     ("patient", "subjects", "remedy"),
     [
-        (Patient(sts=CredentialsMissing("Set AWS_ACCESS_KEY_ID.")), ["credentials"], "Set AWS_ACCESS_KEY_ID."),
+        (Patient(sts=CredentialsMissing("none")), ["credentials"], "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"),
         (Patient(sts=b"<Code>ExpiredToken</Code>"), ["credentials"], "Renew them"),
         (Patient(sts=UpstreamUnreachable("no route")), ["credentials"], "AWS_ENDPOINT_URL"),
-        (Patient(region_is_assumed=True), ["region"], "AWS_REGION_NAME"),
         (Patient(models=b'{"modelSummaries": []}'), ["models"], "AWS_REGION_NAME"),
         (Patient(models=b"<html>"), ["models"], "AWS_ENDPOINT_URL_BEDROCK"),
         (Patient(models=UpstreamUnreachable("no route")), ["models", "clock"], "DNS"),

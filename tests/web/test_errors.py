@@ -145,7 +145,8 @@ def test_an_unknown_admin_route_answers_as_the_peer_does() -> None:
     """FastAPI's words, which its clients test for."""
     answer = client_of(GatewayError("no")).get("/no/such/route")
 
-    assert (answer.status_code, answer.get_json()) == (404, {"detail": "Not Found"})
+    assert (answer.status_code, answer.get_json()["detail"]) == (404, "Not Found")
+    assert "Bedrock's paths begin with /bedrock" in answer.get_json()["message"]
 
 
 def test_an_unknown_method_under_an_aws_prefix_is_405() -> None:

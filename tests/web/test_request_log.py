@@ -208,3 +208,13 @@ def test_a_text_event_is_in_utc_like_the_request_lines() -> None:
 def test_an_event_formatter_needs_no_arguments() -> None:
     """A message with a percent sign and no arguments is no format."""
     assert json.loads(event("100 % sure", "json"))["message"] == "100 % sure"
+
+
+@pytest.mark.parametrize("log_format", FORMATS)
+def test_a_standard_output_that_was_never_open_ends_no_call(
+    log_format: LogFormat, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in `exec >&-`: python has None in its place."""
+    monkeypatch.setattr("sys.stdout", None)
+
+    RequestLog(log_format).write(ended())
