@@ -77,6 +77,8 @@ class RequestBody:
 
     def discard(self) -> bool:
         """Take what is left off the wire, within bounds; False if the connection must be closed."""
+        if not self._chunked and not self._left:
+            return not self._broken
         read_up = False
         with Timeout(_DISCARD_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
             try:

@@ -7,12 +7,15 @@ import json
 import logging
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 from app.core.messages import CallRecord
 
+_TOLD = tuple(
+    field.name for field in fields(CallRecord) if field.name not in ("arrived", "arrived_at", "sent", "caller")
+)
 LogFormat = Literal["json", "text"]
 
 
@@ -74,11 +77,8 @@ def _utc(moment: datetime) -> str:
 
 
 def _json_line(record: CallRecord) -> str:
-    fields = asdict(record)
-    for internal in ("arrived", "arrived_at", "sent"):
-        del fields[internal]
-    fields["key_alias"] = fields.pop("caller")
-    return json.dumps({"time": _utc(record.arrived_at), "event": "request", **fields})
+    told = {name: getattr(record, name) for name in _TOLD}
+    return json.dumps({"time": _utc(record.arrived_at), "event": "request", **told, "key_alias": record.caller})
 
 
 def _text_line(record: CallRecord) -> str:

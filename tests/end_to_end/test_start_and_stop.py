@@ -201,7 +201,7 @@ def test_a_stop_lets_20_live_streams_end(standin: StandinBedrock) -> None:
     standin.answer = lambda request: event_stream(FRAMES, pace=0.6)
     gateway = GatewayProcess(standin=standin)
     gateway.start()
-    streams = [RawConnection(gateway.port, timeout=15) for _ in range(20)]
+    streams = [RawConnection(gateway.port, timeout=30) for _ in range(20)]
     for stream in streams:
         stream.send(converse_request(CONVERSE_STREAM))
     standin.wait_for_requests(20)
@@ -209,15 +209,16 @@ def test_a_stop_lets_20_live_streams_end(standin: StandinBedrock) -> None:
     newcomer = _ask_for_health(gateway)
     replies = [stream.read_reply() for stream in streams]
     ended = time.monotonic()
-
-    assert gateway.wait_exit(timeout=10) == 0
-    assert time.monotonic() - ended < 3
-    assert {(reply.status, reply.ended, reply.body) for reply in replies} == {(200, "clean", b"".join(FRAMES))}
-    assert newcomer in {0, 200}
-    assert len(gateway.log_lines()) == 20
+    code = gateway.wait_exit()
+    lingered = time.monotonic() - ended
     for stream in streams:
         stream.close()
     gateway.stop()
+
+    assert (code, lingered < 15) == (0, True)  # a second or two on a quiet machine; the grace is 25
+    assert {(reply.status, reply.ended, reply.body) for reply in replies} == {(200, "clean", b"".join(FRAMES))}
+    assert newcomer in {0, 200}
+    assert len(gateway.log_lines()) == 20
 
 
 def _ask_for_health(gateway: GatewayProcess) -> int:
