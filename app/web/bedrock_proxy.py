@@ -106,6 +106,9 @@ def _finish(body: RequestBody, client: ClientConnection, record: CallRecord | No
     """The server is done with the answer: leave the connection fit for the next request, or end it."""
     if protocol == "HTTP/1.0" and record and record.ended in ("upstream_broke", "deadline"):
         client.break_off()
+    if record and record.ended in ("stopped", "client_left", "client_stalled"):
+        client.release()
+        raise ReplyCut("The answer was not sent to its end: nothing may follow it on this connection.")
     if body.discard():
         client.release()
         return

@@ -96,6 +96,7 @@ class RequestBody:
                 break
             self._left -= len(piece)
             size += len(piece)
+            sleep(0)
         return not self._left
 
     def _read_chunked(self) -> bytearray:
