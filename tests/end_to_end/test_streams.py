@@ -141,7 +141,7 @@ def test_a_unary_call_whose_caller_left_is_read_to_its_end(gateway: GatewayProce
     caller.close()
     gate.open()
 
-    line = gateway.wait_for_log()
+    line = gateway.wait_for_log(lambda line: line["operation"] == "Converse")
     assert (line["ended"], line["status"], line["bytes_out"]) == ("complete", 200, len(answer.steps[0].data))  # type: ignore[union-attr]  # json_answer sends its body at once
 
 
