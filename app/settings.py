@@ -23,6 +23,7 @@ _PUBLISHED_KEYS = frozenset(
 )
 _WEAK_LENGTH = 20
 _WEAK_VARIETY = 8
+_SECRET_LENGTH = 32
 _PLATFORMS = {"DYNO": "Heroku", "RENDER": "Render", "FLY_APP_NAME": "Fly.io", "K_SERVICE": "Cloud Run"}
 _REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}")
 _DEFAULT_REGION = "us-east-1"
@@ -44,6 +45,9 @@ class Settings:
     database_url: str = field(repr=False)
     master_key: str | None = field(repr=False)
     master_key_is_weak: bool
+    secret_keys: tuple[str, ...] = field(repr=False)
+    trusted_hops: int
+    known_key_seconds: float
     region: str
     region_is_assumed: bool
     regions: frozenset[str]
@@ -92,6 +96,9 @@ class Settings:
             database_url=read.database_url(root, platform),
             master_key=master_key,
             master_key_is_weak=master_key is not None and _is_weak(master_key),
+            secret_keys=read.secret_keys(),
+            trusted_hops=read.integer("OUTCROP_TRUSTED_HOPS", int(platform == "Heroku"), lowest=0, highest=20),
+            known_key_seconds=read.seconds("OUTCROP_KNOWN_KEY_SECONDS", 300),
             region=region or _DEFAULT_REGION,
             region_is_assumed=region is None,
             regions=regions or frozenset((region or _DEFAULT_REGION,)),
@@ -162,6 +169,18 @@ class _Reader:
                     raise SettingsError(f"{name}: expected visible ASCII without spaces, commas and double quotes")
                 return key
         return None
+
+    def secret_keys(self) -> tuple[str, ...]:
+        """SECRET_KEY, which derives secrets, and the one before it, which still verifies them."""
+        found = {name: self.text(name) for name in ("SECRET_KEY", "SECRET_KEY_PREVIOUS")}
+        for name, value in found.items():
+            if value and len(value) < _SECRET_LENGTH:
+                raise SettingsError(
+                    f"{name}: expected at least {_SECRET_LENGTH} characters, such as openssl rand -hex 32"
+                )
+        if found["SECRET_KEY_PREVIOUS"] and not found["SECRET_KEY"]:
+            raise SettingsError("SECRET_KEY_PREVIOUS is set without SECRET_KEY: set both, or neither")
+        return tuple(value for value in found.values() if value)
 
     def bearer_token(self) -> str | None:
         token = self.text("AWS_BEARER_TOKEN_BEDROCK")

@@ -2,15 +2,24 @@
 
     GatewayError
     ├── CallerError                 the caller can mend it
-    │   ├── Unauthenticated             no, unknown or malformed credential
+    │   ├── Unauthenticated             no or malformed credential
+    │   │   ├── KeyUnknown
+    │   │   ├── KeyExpired
+    │   │   ├── KeyBlocked                  the key, or its team
+    │   │   ├── NotAdministrator            an admin route, with a key that may not
+    │   │   └── SignatureWrong              a key pair issued here, and a signature that is not its
+    │   │       └── ClockOff                    made too long ago, or in the future
     │   ├── AccessDenied                known, but not allowed this
-    │   └── MalformedRequest            cannot be forwarded faithfully
-    │       ├── MethodUnknown
-    │       ├── BodyTooLarge
-    │       └── NeedsFullDuplex         bidirectional streams
+    │   ├── MalformedRequest            cannot be forwarded faithfully
+    │   │   ├── MethodUnknown
+    │   │   ├── BodyTooLarge
+    │   │   └── NeedsFullDuplex             bidirectional streams
+    │   ├── InvalidField                an admin request that cannot be carried out as it stands
+    │   └── NotFound                    an admin request for what is not there
     └── GatewayFault                the caller can only wait, or tell the operator
         ├── CredentialsMissing          the gateway has no AWS credentials
         ├── WorkerFull                  a bound of this worker is reached
+        ├── StoreUnavailable            the database does not answer
         ├── UpstreamUnreachable         nothing was sent: a retry is safe
         ├── UpstreamSilent              no headers within the deadline
         ├── UpstreamBroke               the connection broke after the request was sent
@@ -43,6 +52,34 @@ class Unauthenticated(CallerError):
     code = "UnrecognizedClientException"
 
 
+class KeyUnknown(Unauthenticated):
+    """A well-formed credential that is none of this gateway's."""
+
+
+class KeyExpired(Unauthenticated):
+    """The key's time is over, or the grace of a text that was rotated away."""
+
+
+class KeyBlocked(Unauthenticated):
+    """The key or its team is blocked."""
+
+
+class NotAdministrator(Unauthenticated):
+    """An admin route, with a key that may not do this. The peer answers 401."""
+
+
+class SignatureWrong(Unauthenticated):
+    """Signed with the id of a key pair issued here, and the signature is not its."""
+
+    code = "InvalidSignatureException"
+
+
+class ClockOff(SignatureWrong):
+    """The signature's date is too far from this gateway's clock. SDKs correct their clocks by this code."""
+
+    code = "RequestTimeTooSkewed"
+
+
 class AccessDenied(CallerError):
     """The caller is known and may not do this."""
 
@@ -67,6 +104,26 @@ class NeedsFullDuplex(MalformedRequest):
     """The operation needs HTTP/2 in both directions at once, which WSGI cannot carry."""
 
 
+class InvalidField(CallerError):
+    """An admin request that cannot be carried out as it stands. `param` names the field."""
+
+    code = "ValidationException"
+
+    def __init__(self, message: str, param: str = "None") -> None:
+        super().__init__(message)
+        self.param = param
+
+
+class NotFound(CallerError):
+    """An admin request for what is not there. `param` names the field that asked for it."""
+
+    code = "ResourceNotFoundException"
+
+    def __init__(self, message: str, param: str = "None") -> None:
+        super().__init__(message)
+        self.param = param
+
+
 class GatewayFault(GatewayError):
     """The caller can only wait, or tell the operator."""
 
@@ -77,6 +134,12 @@ class CredentialsMissing(GatewayFault):
 
 class WorkerFull(GatewayFault):
     """A bound of this worker is reached: memory for bodies, or calls in flight."""
+
+    code = "ServiceUnavailableException"
+
+
+class StoreUnavailable(GatewayFault):
+    """The database does not answer, and without it this cannot be decided."""
 
     code = "ServiceUnavailableException"
 

@@ -22,21 +22,18 @@ Ending = Literal[
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is calling. `may_call_everything`: also what is granted neither by default nor by name."""
-
-    alias: str
-    may_call_everything: bool
-
-
-@dataclass(frozen=True, slots=True)
 class ProxyRequest:
-    """One call as it arrived, its body not read yet. Header names are lower-case."""
+    """One call as it arrived, its body not read yet. Header names are lower-case.
+
+    `raw_target` is the request line's, which a caller's signature covers; `address` the caller's, None where unknown.
+    """
 
     method: str
     target: Target
     headers: Mapping[str, str] = field(repr=False)
     scope: Scope | None
+    raw_target: str = ""
+    address: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +87,8 @@ class CallRecord:
     arrived: float  # the monotonic clock, in seconds
     method: str
     caller: str | None = None
+    team: str | None = None
+    user: str | None = None
     service: str | None = None
     operation: str | None = None
     model: str | None = None

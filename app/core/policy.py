@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from app.core.bedrock_calls import BedrockCall
+from app.core.callers import Caller
 from app.core.errors import AccessDenied, MalformedRequest
-from app.core.messages import Caller
 
 # The first label of an inference profile's id: which regions AWS may run it in.
 GEO_PREFIXES = ("us", "eu", "apac", "ap", "jp", "au", "ca", "us-gov", "global")

@@ -8,12 +8,9 @@ import hmac
 from collections.abc import Mapping
 from hashlib import sha256
 
+from app.core.callers import ANYONE, MASTER, Caller
 from app.core.credentials import PresentedCredential, present
 from app.core.errors import Unauthenticated
-from app.core.messages import Caller
-
-MASTER = Caller(alias="master", may_call_everything=True)
-ANYONE = Caller(alias="open", may_call_everything=True)
 
 
 class Doorman:

@@ -1,9 +1,24 @@
 """What the gateway needs from outside. Implementers do not import this file; mypy compares the shapes."""
 
-from typing import Protocol
+from collections.abc import Callable
+from typing import Protocol, TypeVar
 
+from app.core.accounts import (
+    AuditEntry,
+    Budget,
+    Customer,
+    KeySecret,
+    Member,
+    Record,
+    Team,
+    User,
+    VirtualKey,
+)
 from app.core.header_rules import Headers
 from app.core.messages import CallRecord, Cancellation, UpstreamRequest
+from app.core.registry_messages import AccountQuery, AuditQuery, Changes, KeyQuery, LookUp, Page
+
+T = TypeVar("T")
 
 
 class Body(Protocol):
@@ -70,3 +85,63 @@ class Journal(Protocol):
 
     def write(self, record: CallRecord) -> None:
         """Tell of an ended call. Never raises."""
+
+
+class KeySource(Protocol):
+    """Where the doorman's directory reads keys from."""
+
+    def by_token(self, token: str) -> LookUp:
+        """The key of this SHA-256 hex, in one snapshot with the version. Raises StoreUnavailable."""
+
+    def by_access_key_id(self, access_key_id: str) -> LookUp:
+        """The key of this issued pair, in one snapshot with the version. Raises StoreUnavailable."""
+
+    def changes_since(self, version: int) -> Changes:
+        """What changed after `version`. Raises StoreUnavailable."""
+
+
+class Records(Protocol):
+    """Reads of keys and accounts, all from one snapshot."""
+
+    def key(self, token_or_id: str) -> VirtualKey | None:
+        """By its id, its token, or a token in its grace. Deleted keys are not there."""
+
+    def keys_named(self, alias: str) -> tuple[VirtualKey, ...]:
+        """All with this alias that are not deleted, the newest first; expired ones too."""
+
+    def keys(self, query: KeyQuery) -> Page[VirtualKey]: ...
+    def secrets(self, key_id: str) -> tuple[KeySecret, ...]: ...
+    def team(self, team_id: str) -> Team | None: ...
+    def teams(self, query: AccountQuery) -> Page[Team]: ...
+    def members(self, team_id: str) -> tuple[Member, ...]: ...
+    def memberships(self, user_id: str) -> tuple[Member, ...]: ...
+    def user(self, user_id: str) -> User | None: ...
+    def users(self, query: AccountQuery) -> Page[User]: ...
+    def customer(self, customer_id: str) -> Customer | None: ...
+    def customers(self, query: AccountQuery) -> Page[Customer]: ...
+    def budget(self, budget_id: str) -> Budget | None: ...
+    def budgets(self) -> tuple[Budget, ...]: ...
+    def audit(self, query: AuditQuery) -> Page[AuditEntry]: ...
+
+
+class Changing(Records, Protocol):
+    """The same within a transaction that changes; one runs at a time, so what was read stays true until it ends."""
+
+    def put(self, record: Record) -> None:
+        """Insert, or replace what has the same id (a Member: team and user; a KeySecret: token)."""
+
+    def remove(self, record: Record) -> None:
+        """A key's secrets go with it, a team's members too. What history a store keeps is its own affair."""
+
+    def note(self, entry: AuditEntry) -> None:
+        """Write to the audit log."""
+
+
+class Registry(Protocol):
+    """Keys and accounts. Both raise StoreUnavailable, and what `work` raises, which undoes a change."""
+
+    def read(self, work: Callable[[Records], T]) -> T:
+        """Run `work` in one snapshot."""
+
+    def change(self, work: Callable[[Changing], T]) -> T:
+        """Run `work` in one transaction: all of it, or nothing, and a new version if anything was put or removed."""

@@ -3,8 +3,8 @@
 import pytest
 
 from app.core.bedrock_calls import BedrockCall
+from app.core.callers import Caller
 from app.core.errors import AccessDenied, MalformedRequest
-from app.core.messages import Caller
 from app.core.operations import Operation
 from app.core.policy import RegionRules, check_path, choose_region
 

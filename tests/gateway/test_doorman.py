@@ -2,8 +2,9 @@
 
 import pytest
 
+from app.core.callers import ANYONE, MASTER
 from app.core.errors import Unauthenticated
-from app.gateway.doorman import ANYONE, MASTER, Doorman
+from app.gateway.doorman import Doorman
 from tests.gateway_process import MASTER_KEY
 
 SIGNED = (
