@@ -43,8 +43,18 @@ class Caller:
         return self.grant.key.user_id if self.grant else None
 
 
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """A caller who changes or reads what the gateway keeps, and the address it does so from, None where unknown."""
+
+    caller: Caller
+    address: str | None = None
+
+
 MASTER = Caller(alias="master", may_call_everything=True, role="administrator")
 ANYONE = Caller(alias="open", may_call_everything=True)
+# whoever can run a command beside the gateway can read its database anyway
+COMMAND_LINE = Caller(alias="command line", may_call_everything=False, role="administrator")
 
 
 def caller_of(grant: KeyGrant) -> Caller:

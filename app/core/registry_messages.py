@@ -30,15 +30,6 @@ class Changes:
 
 
 @dataclass(frozen=True, slots=True)
-class Author:
-    """Who makes a change: the alias and token of their key (`master` and None), and their address."""
-
-    alias: str
-    token: str | None = None
-    address: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
     """A part of a list; `total` is of all."""
 

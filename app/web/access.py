@@ -17,6 +17,10 @@ def requires_virtual_key() -> None:
     """The passage's doorman looks at the credential of every call, before anything else."""
 
 
+def requires_admin_key() -> None:
+    """The admin routes' gate (admin_api/routes.py) looks at the credential, and at what each route says of access."""
+
+
 def requires_no_auth() -> None:
     """Anyone may: the route says nothing worth hiding."""
 

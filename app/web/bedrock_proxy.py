@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 from uuid import uuid4
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, g, request
 
 from app.core import credentials, targets
 from app.core.bedrock_calls import METHODS
@@ -24,6 +24,7 @@ from app.web.access import LoopbackOnly, requires_virtual_key
 from app.web.client_connection import ClientConnection
 from app.web.errors import aws_shaped, status_of
 from app.web.request_body import BodyBudget, RequestBody
+from app.web.request_headers import lower_case_headers
 
 # on routes that take no body worth waiting for
 _STALL_SECONDS = 10.0
@@ -96,7 +97,7 @@ def leave_unread_bodies(response: Response) -> Response:
     """On the routes that are not the proxy's: a body that nobody read is not gunicorn's to read to its end."""
     if request.blueprint != "bedrock_proxy":
         environ = request.environ
-        body = RequestBody(environ, 0, BodyBudget(0))
+        body = g.get("request_body") or RequestBody(environ, 0, BodyBudget(0))
         client = ClientConnection(environ.get("gunicorn.socket"), _STALL_SECONDS)
         response.call_on_close(partial(_finish, body, client, None, None))
     return response
@@ -163,9 +164,7 @@ def _refusal(error: GatewayError, record: CallRecord, finish: Callable[[], None]
 
 
 def _request(environ: dict[str, Any], services: frozenset[str]) -> ProxyRequest:
-    headers = {name[5:].replace("_", "-").lower(): value for name, value in environ.items() if name.startswith("HTTP_")}
-    if environ.get("CONTENT_TYPE"):
-        headers["content-type"] = environ["CONTENT_TYPE"]
+    headers = lower_case_headers(environ)
     return ProxyRequest(
         method=environ["REQUEST_METHOD"],
         target=targets.parse(environ["RAW_URI"], services),

@@ -7,6 +7,8 @@ Anthropic's show `message` too. `x-should-retry: false` stops those that would p
 import json
 import logging
 import re
+from collections.abc import Mapping, Sequence
+from typing import Any
 from uuid import uuid4
 
 from flask import Flask, Response, request
@@ -20,6 +22,8 @@ from app.core.errors import (
     CredentialsMissing,
     GatewayError,
     InvalidField,
+    KeyExpired,
+    KeyUnknown,
     MalformedRequest,
     MethodUnknown,
     NeedsFullDuplex,
@@ -52,9 +56,24 @@ _STATUSES: dict[type[GatewayError], int] = {
     UpstreamBroke: 424,
     ClientLeft: 499,  # nginx's number: nobody reads it but the log
 }
+_LITELLM_TYPES: dict[type[GatewayError], str] = {
+    KeyUnknown: "token_not_found_in_db",
+    KeyExpired: "expired_key",
+    InvalidField: "bad_request_error",
+    NotFound: "not_found_error",
+}
 _SHAPED_PATH = re.compile(r"/[^/]+(/[^/]+-\d+)?/(openai|anthropic|v1)/")
 _RETRIED = (429, 503)
 _log = logging.getLogger(__name__)
+
+
+class UnfitRequest(Exception):
+    """An admin request whose query or body does not have the form that its route takes."""
+
+    def __init__(self, problems: Sequence[Mapping[str, Any]]) -> None:
+        """`problems` as pydantic lists them: type, loc and msg each."""
+        super().__init__("the request does not fit")
+        self.problems = problems
 
 
 def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
@@ -66,6 +85,10 @@ def register(app: Flask, aws_prefixes: frozenset[str]) -> None:
     @app.errorhandler(GatewayError)
     def gateway_error(error: GatewayError) -> Response:
         return aws_shaped(error, str(uuid4()), request.path) if is_aws() else litellm_shaped(error)
+
+    @app.errorhandler(UnfitRequest)
+    def unfit_request(error: UnfitRequest) -> Response:
+        return Response(json.dumps({"detail": error.problems}), 422, content_type="application/json")
 
     @app.errorhandler(HTTPException)
     def http_error(error: HTTPException) -> Response:
@@ -110,13 +133,25 @@ def aws_shaped(error: GatewayError, call_id: str, path: str = "") -> Response:
 
 
 def litellm_shaped(error: GatewayError) -> Response:
-    """An error as the peer's admin routes write theirs."""
+    """An error as the peer's admin routes write theirs; its clients read `error` on some routes, `detail` on others."""
     status = status_of(error)
-    kind = (
-        "auth_error" if status in (401, 403) else "invalid_request_error" if status < 500 else "internal_server_error"
-    )
-    body = {"error": {"message": error.message, "type": kind, "param": "None", "code": str(status)}}
-    return Response(json.dumps(body), status, content_type="application/json")
+    kind = next((_LITELLM_TYPES[kind] for kind in type(error).__mro__ if kind in _LITELLM_TYPES), None)
+    param = getattr(error, "param", "None")
+    body: dict[str, object] = {
+        "error": {"message": error.message, "type": kind or _litellm_type(status), "param": param, "code": str(status)}
+    }
+    if isinstance(error, InvalidField | NotFound):
+        body["detail"] = {"error": error.message}
+    response = Response(json.dumps(body), status, content_type="application/json")
+    if error.retry_after is not None:
+        response.headers["Retry-After"] = str(error.retry_after)
+    return response
+
+
+def _litellm_type(status: int) -> str:
+    if status in (401, 403):
+        return "auth_error"
+    return "invalid_request_error" if status < 500 else "internal_server_error"
 
 
 def detail_shaped(status: int, detail: str, path: str) -> Response:

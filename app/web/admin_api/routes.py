@@ -1,0 +1,164 @@
+"""How an admin route is declared, and what happens around every one of them.
+
+A Route says its method, path, who may use it, and the pydantic models of its query, body and answer. From that alone
+come the check of the caller, the peer's 422 for what does not fit, and its entry in the OpenAPI document.
+"""
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, Literal, NoReturn, TypeVar
+
+from flask import Blueprint, Response, g, request
+from pydantic import BaseModel, TypeAdapter, ValidationError
+
+from app.core.admin_rights import require_administrator
+from app.core.callers import Actor, Caller
+from app.core.errors import AccessDenied, NotAdministrator
+from app.web.access import requires_admin_key
+from app.web.errors import UnfitRequest
+from app.web.request_body import BodyBudget, RequestBody
+
+# The largest admin requests are bulk updates: 500 keys of 2 KB. All that a worker reads at once is bounded too.
+_BODY_BYTES = 1024 * 1024
+_BUDGET = BodyBudget(16 * _BODY_BYTES)
+Access = Literal[
+    "any key",  # every key may: it says what the key may call
+    "holder",  # every key but those for Bedrock alone; the desk looks at whose things they are
+    "administrator",  # and viewers, where the route only reads
+]
+
+
+class Nothing(BaseModel):
+    """No query, or no body: what is sent all the same is ignored."""
+
+
+Query = TypeVar("Query", bound=BaseModel)
+Body = TypeVar("Body", bound=BaseModel)
+
+
+@dataclass(frozen=True, slots=True)
+class AdminCall(Generic[Query, Body]):
+    """A request to an admin route, checked: who asks, and for what. `path` has the rule's variables."""
+
+    actor: Actor
+    query: Query
+    body: Body
+    path: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Route(Generic[Query, Body]):
+    """One admin route. `answer` is what pydantic makes the JSON with, such as a model or a list of one.
+
+    `reads`: it changes nothing; `also`: further paths that mean the same.
+    """
+
+    method: str
+    rule: str
+    summary: str
+    access: Access
+    query: type[Query]
+    body: type[Body]
+    answer: Any
+    view: Callable[[AdminCall[Query, Body]], Any]
+    also: tuple[str, ...] = ()
+    reads: bool = False
+
+    @cached_property
+    def written(self) -> "TypeAdapter[Any]":
+        return TypeAdapter(self.answer)
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """Who asks. `admit` is the doorman's, by lower-case headers; `address` says where from."""
+
+    admit: Callable[[dict[str, str]], Caller]
+    headers: Callable[[Any], dict[str, str]]
+    address: Callable[[Any], str | None]
+
+    def actor(self, access: Access, *, reads: bool) -> Actor:
+        """Raises Unauthenticated, NotAdministrator or AccessDenied."""
+        caller = self.admit(self.headers(request.environ))
+        if caller.role == "holder" and caller.grant is None:
+            raise NotAdministrator(
+                "Without LITELLM_MASTER_KEY there is no administrator: set one of at least 20 characters, such as "
+                '"sk-$(openssl rand -hex 32)", and use it here.'
+            )
+        if access != "any key" and caller.key_type == "llm_api":
+            raise AccessDenied("This key's type is llm_api: it calls Bedrock and no admin route.")
+        if access == "administrator":
+            require_administrator(caller, request.path, reads=reads)
+        return Actor(caller, self.address(request.environ))
+
+
+def create_blueprint(name: str, routes: Sequence[Route[Any, Any]], gate: Gate) -> Blueprint:
+    """A blueprint of these routes."""
+    blueprint = Blueprint(name, __name__)
+    blueprint.before_request(requires_admin_key)
+    for route in routes:
+        for rule in (route.rule, *route.also):
+            blueprint.add_url_rule(
+                rule, f"{route.method} {rule}".replace(".", "_"), _handler(route, gate), methods=[route.method]
+            )
+    return blueprint
+
+
+def _handler(route: Route[Any, Any], gate: Gate) -> Callable[..., Response]:
+    def handle(**path: str) -> Response:
+        actor = gate.actor(route.access, reads=route.reads or route.method == "GET")
+        call = AdminCall(actor, _query(route.query), _body(route.body), path)
+        answer = route.view(call)
+        if isinstance(answer, Response):
+            return answer
+        return Response(route.written.dump_json(answer), content_type="application/json")
+
+    return handle
+
+
+def _query(model: type[Query]) -> Query:
+    """The query string; an empty value counts as absent, as the peer's clients send them."""
+    sent: dict[str, Any] = {name: values[-1] for name, values in request.args.lists() if values[-1] != ""}
+    for name, field in model.model_fields.items():
+        if name in sent and "list" in str(field.annotation):
+            sent[name] = request.args.getlist(name)
+    return _checked(model, sent, "query")
+
+
+def _body(model: type[Body]) -> Body:
+    if model is Nothing:
+        return model()
+    g.request_body = body = RequestBody(request.environ, _BODY_BYTES, _BUDGET)
+    try:
+        content = bytes(body.read())
+    finally:
+        body.release()
+    return _checked(model, _json(content) if content.strip() else {}, "body")
+
+
+def _json(content: bytes) -> Any:
+    try:
+        return json.loads(content, parse_constant=_no_constant)
+    except json.JSONDecodeError as error:
+        raise UnfitRequest([_unfit("json_invalid", ["body", error.pos], "JSON decode error")]) from None
+    except (ValueError, RecursionError):
+        raise UnfitRequest([_unfit("json_invalid", ["body", 0], "JSON decode error")]) from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(name)
+
+
+def _checked(model: type[Query], sent: Any, where: str) -> Query:
+    try:
+        return model.model_validate(sent)
+    except ValidationError as error:
+        raise UnfitRequest(
+            [_unfit(one["type"], [where, *one["loc"]], one["msg"]) for one in error.errors(include_input=False)]
+        ) from None
+
+
+def _unfit(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]:
+    return {"type": kind, "loc": list(loc), "msg": message}
