@@ -1,1 +1,1 @@
-"""The admin routes, wire-compatible with LiteLLM: one file a noun. They say what is asked; the desks in gateway/ do it."""
+"""The admin routes, wire-compatible with LiteLLM: one file a noun. They say what is asked, the desks do it."""
