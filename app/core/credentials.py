@@ -5,7 +5,7 @@
     3  Authorization             `Bearer`, or anything that is not Signature Version 4
     4  x-api-key                 raw                  Anthropic's SDKs
     5  api-key                   raw                  Azure-shaped clients
-    6  Authorization             `AWS4-HMAC-SHA256`: the access key id is the virtual key
+    6  Authorization             `AWS4-HMAC-SHA256`: the access key id is the virtual key, or that of an issued pair
 
 A header that is present but malformed is the answer (401), never the next one: falling through would let whoever can
 add a header choose whose credential counts. WSGI joins repeated headers with commas, and no key contains one, so a
@@ -35,11 +35,24 @@ class Scope:
 
 
 @dataclass(frozen=True, slots=True)
+class Signature:
+    """What a Signature Version 4 header claims: made in this scope, over these headers, in hex."""
+
+    scope: Scope
+    signed_headers: tuple[str, ...]
+    hexadecimal: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class PresentedCredential:
-    """A well-formed credential and the header that carried it. `secret` stays out of every repr and log."""
+    """A well-formed credential and the header that carried it. `secret` stays out of every repr and log.
+
+    `signature` is there where `secret` is an access key id: an issued pair is admitted by it alone.
+    """
 
     header: str
     secret: str = field(repr=False)
+    signature: Signature | None = field(default=None, compare=False, repr=False)
 
 
 def present(headers: Mapping[str, str]) -> PresentedCredential:
@@ -55,14 +68,14 @@ def present(headers: Mapping[str, str]) -> PresentedCredential:
             "No credential. Send your key as Authorization: Bearer <key>, x-api-key: <key>, or as the "
             "AWS access key id of any AWS SDK."
         )
-    access_key_id, _ = _signature(signed)
-    return PresentedCredential("Authorization (AWS4-HMAC-SHA256)", access_key_id)
+    access_key_id, signature = _signature(signed)
+    return PresentedCredential("Authorization (AWS4-HMAC-SHA256)", access_key_id, signature)
 
 
 def scope(headers: Mapping[str, str]) -> Scope | None:
     """The scope of a Signature Version 4 header, whoever's it is; None without one. It is a hint, never a right."""
     try:
-        return _signature(headers.get("authorization", ""))[1]
+        return _signature(headers.get("authorization", ""))[1].scope
     except Unauthenticated:
         return None
 
@@ -84,22 +97,22 @@ def _key(name: str, value: str) -> str:
     return value
 
 
-def _signature(value: str) -> tuple[str, Scope]:
-    """The access key id and scope of an AWS4-HMAC-SHA256 header."""
+def _signature(value: str) -> tuple[str, Signature]:
+    """The access key id and the rest of an AWS4-HMAC-SHA256 header."""
     algorithm, _, rest = value.partition(" ")
     parameters = [part.strip(" \t").partition("=") for part in rest.split(",")]
-    names = [name for name, _, _ in parameters]
-    if algorithm != _SIGV4 or sorted(names) != ["Credential", "Signature", "SignedHeaders"]:
+    if algorithm != _SIGV4 or sorted(name for name, _, _ in parameters) != ["Credential", "Signature", "SignedHeaders"]:
         raise Unauthenticated(
             "Authorization is malformed: AWS4-HMAC-SHA256 takes Credential, SignedHeaders and Signature, once each."
         )
-    credential = next(text for name, _, text in parameters if name == "Credential")
+    claims = {name: text for name, _, text in parameters}
     # from the right: the scope has exactly four parts, whatever is in the key
-    access_key_id, *parts = credential.rsplit("/", 4)
+    access_key_id, *parts = claims["Credential"].rsplit("/", 4)
     tail = "/".join(parts)
     found = _SCOPE.fullmatch(tail)
     if not found or not _KEY.fullmatch(access_key_id):
         raise Unauthenticated(
             "Authorization is malformed: its Credential is not <key>/<date>/<region>/<service>/aws4_request."
         )
-    return access_key_id, Scope(found["date"], found["region"], found["service"])
+    scope = Scope(found["date"], found["region"], found["service"])
+    return access_key_id, Signature(scope, tuple(claims["SignedHeaders"].split(";")), claims["Signature"])
