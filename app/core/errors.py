@@ -20,6 +20,7 @@
         ├── CredentialsMissing          the gateway has no AWS credentials
         ├── WorkerFull                  a bound of this worker is reached
         ├── StoreUnavailable            the database does not answer
+        ├── ModelsUnlisted              AWS does not tell which models it offers
         ├── UpstreamUnreachable         nothing was sent: a retry is safe
         ├── UpstreamSilent              no headers within the deadline
         ├── UpstreamBroke               the connection broke after the request was sent
@@ -140,6 +141,12 @@ class WorkerFull(GatewayFault):
 
 class StoreUnavailable(GatewayFault):
     """The database does not answer, and without it this cannot be decided."""
+
+    code = "ServiceUnavailableException"
+
+
+class ModelsUnlisted(GatewayFault):
+    """AWS does not tell which models it offers: an admin request for them cannot be answered."""
 
     code = "ServiceUnavailableException"
 
