@@ -1,0 +1,84 @@
+"""What a worker knows of keys, bounded, and found again by everything whose change makes it wrong."""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from app.core.accounts import KeyGrant
+from app.core.registry_messages import ChangedName
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What a name stands for; None: nothing has it."""
+
+    grant: KeyGrant | None
+
+
+class KnownKeys:
+    """The most recently used of what was looked up, found and not found apart: a flood of either spares the other."""
+
+    def __init__(self, capacity: int) -> None:
+        """`capacity`: so many that were found, and so many that were not."""
+        self._capacity = capacity
+        self._found: OrderedDict[ChangedName, Known] = OrderedDict()
+        self._missing: OrderedDict[ChangedName, Known] = OrderedDict()
+        self._found_by: dict[ChangedName, set[ChangedName]] = {}
+
+    def __len__(self) -> int:
+        return len(self._found) + len(self._missing)
+
+    def get(self, name: ChangedName) -> Known | None:
+        """What is known of a token or access key id, if anything is."""
+        shelf = self._found if name in self._found else self._missing
+        known = shelf.get(name)
+        if known:
+            shelf.move_to_end(name)
+        return known
+
+    def put(self, name: ChangedName, grant: KeyGrant | None) -> Known:
+        """Remember it; what was not used for longest is forgotten."""
+        self._forget(name)
+        known = Known(grant)
+        shelf = self._found if grant else self._missing
+        shelf[name] = known
+        for source in _sources(grant) if grant else ():
+            self._found_by.setdefault(source, set()).add(name)
+        if len(shelf) > self._capacity:
+            self._forget(next(iter(shelf)))
+        return known
+
+    def drop(self, changed: ChangedName) -> None:
+        """Forget what the thing of this name had a part in."""
+        self._forget(changed)
+        for name in tuple(self._found_by.get(changed, ())):
+            self._forget(name)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._found.clear()
+        self._missing.clear()
+        self._found_by.clear()
+
+    def _forget(self, name: ChangedName) -> None:
+        self._missing.pop(name, None)
+        known = self._found.pop(name, None)
+        for source in _sources(known.grant) if known and known.grant else ():
+            names = self._found_by[source]
+            names.discard(name)
+            if not names:
+                del self._found_by[source]
+
+
+def _sources(grant: KeyGrant) -> set[ChangedName]:
+    """Everything whose change makes a grant another; by the ids in the key, also of what is not there yet."""
+    key = grant.key
+    named = [
+        ("key", key.id),
+        ("token", key.token),
+        ("access_key_id", key.access_key_id),
+        ("team", key.team_id),
+        ("user", key.user_id),
+        ("budget", key.budget_id),
+        *(("team", team_id) for team_id in grant.admin_of),
+    ]
+    return {(kind, value) for kind, value in named if value is not None}
