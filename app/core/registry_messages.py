@@ -48,6 +48,7 @@ class KeyQuery:
     visible: tuple[str | None, frozenset[str]] | None = None
     user_id: str | None = None
     team_id: str | None = None
+    budget_id: str | None = None
     token: str | None = None
     alias: str | None = None
     search: str | None = None
@@ -63,13 +64,15 @@ class KeyQuery:
 class AccountQuery:
     """Which teams, users or customers, newest first; None: whatever. `search` is looked for in id, alias and email.
 
-    `team_id` narrows users to a team's members and customers to a team's own; `role` users to one.
+    `team_id` narrows users to a team's members and customers to a team's own; `role` users to one; `budget_id`
+    customers to those that name it.
     """
 
     ids: frozenset[str] | None = None
     search: str | None = None
     team_id: str | None = None
     role: str | None = None
+    budget_id: str | None = None
     page: int = 1
     size: int = 25
 
