@@ -142,7 +142,7 @@ class FakeRecords:
         return self._accounts(
             Customer,
             query,
-            lambda customer: query.team_id in (None, customer.team_id) and query.budget_id in (None, customer.budget_id),
+            lambda one: query.team_id in (None, one.team_id) and query.budget_id in (None, one.budget_id),
         )
 
     def budget(self, budget_id: str) -> Budget | None:
@@ -197,6 +197,7 @@ def _fits(key: VirtualKey, query: KeyQuery) -> bool:
     return (
         all(value in (None, found) for value, found in wanted)
         and (query.search is None or any(query.search.lower() in (text or "").lower() for text in (key.alias, key.id)))
+        and (key.alias is not None or not query.named)
         and (query.visible is None or key.id == query.visible[0] or key.team_id in query.visible[1])
     )
 

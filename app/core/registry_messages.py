@@ -41,7 +41,7 @@ class Page(Generic[T]):
 class KeyQuery:
     """Which keys, in what order; None: whatever. `page` counts from 1; `search` is looked for in alias and id.
 
-    `visible`: only keys with this id, or of these teams.
+    `visible`: only keys with this id, or of these teams; `named`: only keys that have an alias.
     """
 
     now: datetime
@@ -51,6 +51,7 @@ class KeyQuery:
     budget_id: str | None = None
     token: str | None = None
     alias: str | None = None
+    named: bool = False
     search: str | None = None
     created_by: str | None = None
     status: KeyStatus | None = None

@@ -1,0 +1,153 @@
+"""What keys, teams, users, customers and budgets may be given: rules that the desks share.
+
+Each raises InvalidField, which names the field, the value, and what to write instead.
+"""
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from ipaddress import ip_network
+from typing import Any
+
+from app.core import durations
+from app.core.accounts import Limits, Rights
+from app.core.errors import InvalidField
+from app.core.policy import GEO_PREFIXES
+
+# entries of `operations` that name nothing here, in the order given
+UnknownEntries = Callable[[Sequence[str]], Sequence[str]]
+_AMOUNTS = ("max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
+_REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
+_SPACES = re.compile(r"[\x00-\x20\x7f]")
+# the peer's words for "whatever the gateway has", and "whatever its team may": here, an empty list
+_ALL_MODELS = "all-proxy-models"
+_TEAM_MODELS = "all-team-models"
+_MODEL_BUDGET_AMOUNTS = ("budget_limit", "max_budget")
+_MODEL_BUDGET_SPANS = ("time_period", "budget_duration")
+_MOST_USD = 9_000_000
+
+
+def checked_limits(limits: Limits, now: datetime, before: Limits | None = None) -> Limits:
+    """`limits` as they may be stored: consistent, and with the end of the budget's window where that is new.
+
+    `before`: what they were, None for something new. Raises InvalidField.
+    """
+    for name in _AMOUNTS:
+        not_negative(name, getattr(limits, name))
+    if limits.soft_budget is not None and limits.max_budget is not None and limits.soft_budget > limits.max_budget:
+        raise InvalidField(
+            f"soft_budget warns before max_budget is spent, so it cannot be above it. Received: soft_budget "
+            f"{float(limits.soft_budget)}, max_budget {float(limits.max_budget)}",
+            "soft_budget",
+        )
+    for model, budget in limits.model_max_budget.items():
+        _check_model_budget(model, budget, now)
+    if limits.budget_duration is None:
+        return replace(limits, budget_reset_at=None)
+    if before and before.budget_duration == limits.budget_duration and before.budget_reset_at:
+        return replace(limits, budget_reset_at=before.budget_reset_at)
+    return replace(limits, budget_reset_at=end_of(now, limits.budget_duration, "budget_duration"))
+
+
+def not_negative(name: str, value: Decimal | int | None) -> None:
+    """Raises InvalidField, in the peer's words."""
+    if value is not None and value < 0:
+        shown = float(value) if isinstance(value, Decimal) else value
+        raise InvalidField(f"{name} cannot be negative. Received: {shown}", name)
+
+
+def end_of(moment: datetime, duration: str, field: str) -> datetime:
+    """`moment` plus a duration that was given in `field`. Raises InvalidField."""
+    try:
+        return durations.after(moment, duration)
+    except ValueError as error:
+        raise InvalidField(f"{field}: {error}", field) from None
+
+
+def checked_rights(rights: Rights, unknown_operations: UnknownEntries, *, in_team: bool = False) -> Rights:
+    """`rights` as they may be stored: without the peer's words for all models, and without entries twice.
+
+    `in_team`: they are of a key that has a team. Raises InvalidField.
+    """
+    models = () if _ALL_MODELS in rights.models or (in_team and _TEAM_MODELS in rights.models) else rights.models
+    for entry in models:
+        _check_model(entry)
+    for entry in rights.resources:
+        if _SPACES.search(entry):
+            raise _wrong("resources", entry, "Write ids or ARNs, with * for any letters, or s3:// prefixes.")
+    for entry in rights.regions:
+        if not (_REGION.fullmatch(entry) or entry in GEO_PREFIXES):
+            raise _wrong("regions", entry, f"Write names such as us-east-1, or one of {', '.join(GEO_PREFIXES)}.")
+    for entry in rights.addresses:
+        _check_address(entry)
+    for entry in unknown_operations(rights.operations):
+        raise _wrong(
+            "operations",
+            entry,
+            "Write names such as Converse or bedrock-agent-runtime:Retrieve, services, inference, agents, read or all.",
+        )
+    return Rights(
+        models=_once(models),
+        operations=_once(rights.operations),
+        resources=_once(rights.resources),
+        regions=_once(rights.regions),
+        addresses=_once(rights.addresses),
+    )
+
+
+def _check_model(entry: str) -> None:
+    if _SPACES.search(entry):
+        raise _wrong("models", entry, "Model ids have no spaces.")
+    if entry == _TEAM_MODELS:
+        raise _wrong("models", entry, "It is for keys that have a team.")
+    if "/" in entry and not entry.startswith("arn:"):
+        raise _wrong(
+            "models", entry, "Write the id as Bedrock has it, such as anthropic.*, or an ARN; nothing else has a slash."
+        )
+
+
+def _check_address(entry: str) -> None:
+    try:
+        network = ip_network(entry, strict=False)
+    except ValueError:
+        network = None
+    if network is None or "%" in entry:
+        raise _wrong("addresses", entry, "Write addresses or ranges such as 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32.")
+    if _has_host_bits(entry):
+        raise _wrong("addresses", entry, f"The range it is in begins elsewhere: write {network}.")
+
+
+def _has_host_bits(entry: str) -> bool:
+    try:
+        ip_network(entry)
+    except ValueError:
+        return True
+    return False
+
+
+def _check_model_budget(model: str, budget: Any, now: datetime) -> None:
+    """{"budget_limit": 10, "time_period": "1d"}, or with the peer's other names for the two."""
+    field = "model_max_budget"
+    if not isinstance(budget, Mapping):
+        raise _wrong(field, model, 'Write {"<model>": {"budget_limit": 10, "time_period": "1d"}}.')
+    amounts = [budget[name] for name in _MODEL_BUDGET_AMOUNTS if budget.get(name) is not None]
+    spans = [budget[name] for name in _MODEL_BUDGET_SPANS if budget.get(name) is not None]
+    for amount in amounts:
+        if isinstance(amount, bool) or not isinstance(amount, int | float) or not 0 <= amount <= _MOST_USD:
+            raise _wrong(field, model, f"Its budget_limit is a number from 0 to {_MOST_USD}.")
+    for span in spans:
+        if not isinstance(span, str):
+            raise _wrong(field, model, "Its time_period is a duration such as 1d.")
+        end_of(now, span, field)
+    if not amounts:
+        raise _wrong(field, model, "It has no budget_limit.")
+
+
+def _wrong(field: str, entry: str, advice: str) -> InvalidField:
+    return InvalidField(f"{field}: {entry[:100]!r} cannot be used. {advice}", field)
+
+
+def _once(entries: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(entries))
