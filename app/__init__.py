@@ -8,14 +8,18 @@ tests/test_architecture.py holds them.
 
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
+from app.core.key_pairs import KeyPairs
 from app.core.operations import load_table
 from app.core.policy import RegionRules
+from app.core.registry_messages import Changes, LookUp
 from app.gateway.diagnosis import Diagnosis
 from app.gateway.doorman import Doorman
+from app.gateway.key_directory import KeyDirectory
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock
 from app.settings import Settings
@@ -54,8 +58,10 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
         region_is_assumed=settings.region_is_assumed,
         has_bearer_token=settings.bearer_token is not None,
     )
+    directory = KeyDirectory(_NoKeys(), settings.known_key_seconds, time.monotonic)
+    doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), lambda: datetime.now(UTC))
     passage = Passage(
-        doorman=Doorman(settings.master_key),
+        doorman=doorman,
         operations=operations,
         regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
         bedrock=bedrock,
@@ -73,6 +79,19 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
     app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe(), database.answers)
     return app
+
+
+class _NoKeys:
+    """Until the store has them."""
+
+    def by_token(self, token: str) -> LookUp:
+        return LookUp(0, None)
+
+    def by_access_key_id(self, access_key_id: str) -> LookUp:
+        return LookUp(0, None)
+
+    def changes_since(self, version: int) -> Changes:
+        return Changes(0, frozenset())
 
 
 class _Anything(BaseConverter):

@@ -1,36 +1,136 @@
 """Who is calling: the credential in the headers becomes a caller, or the call ends here.
 
-Three doors so far: the master key; any bearer while no master key is set (web/access.py then lets in nobody but this
-machine); nobody else. Virtual keys will be looked up between the two.
+    the master key                  MASTER
+    no master key is set            ANYONE (web/access.py then lets in nobody but this machine)
+    a virtual key, `sk-...`         its caller, unless the key, its text or its team has ended or is blocked
+    the id of an issued key pair    the same, once the signature of the whole call was checked
+
+A pair's caller is known before the body is read, so that what it may not do is refused without reading it, and
+proven after: nothing is done for it until then.
 """
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from hashlib import sha256
 
-from app.core.callers import ANYONE, MASTER, Caller
+from app.core.accounts import KeyGrant
+from app.core.callers import ANYONE, MASTER, Caller, caller_of
 from app.core.credentials import PresentedCredential, present
-from app.core.errors import Unauthenticated
+from app.core.errors import KeyBlocked, KeyExpired, KeyUnknown, SignatureWrong
+from app.core.key_pairs import KeyPairs, is_access_key_id
+from app.core.messages import ProxyRequest
+from app.core.signature import SignedCall
+from app.core.virtual_keys import is_text
+from app.gateway.key_directory import KeyDirectory
+
+
+class Proof:
+    """What is left to check of a caller once the body is there."""
+
+    def __init__(self, call: SignedCall | None = None, secrets: tuple[str, ...] = ()) -> None:
+        """Without a call, nothing is."""
+        self._call = call
+        self._secrets = secrets
+
+    def check(self, body: bytes | bytearray) -> None:
+        """Raises SignatureWrong."""
+        if self._call:
+            self._call.check_body(body, self._secrets)
+
+
+_NOTHING_LEFT = Proof()
 
 
 class Doorman:
     """Turns credentials into callers."""
 
-    def __init__(self, master_key: str | None) -> None:
+    def __init__(
+        self, master_key: str | None, directory: KeyDirectory, key_pairs: KeyPairs, now: Callable[[], datetime]
+    ) -> None:
+        """`now` is aware."""
         self._master = sha256(master_key.encode()).digest() if master_key else None
+        self._directory = directory
+        self._key_pairs = key_pairs
+        self._now = now
 
     def admit(self, headers: Mapping[str, str]) -> Caller:
-        """The caller whose credential is in `headers` (lower-case names). Raises Unauthenticated."""
+        """The caller whose key is in `headers` (lower-case names), for routes that are not forwarded.
+
+        Raises Unauthenticated, StoreUnavailable or WorkerFull.
+        """
         credential = present(headers)
+        if self._is_of_issued_pair(credential):
+            raise SignatureWrong(
+                "An issued key pair signs calls to Bedrock; this route takes the key that it was issued with, as "
+                "Authorization: Bearer sk-..."
+            )
+        return self._caller(credential)
+
+    def admit_call(self, request: ProxyRequest) -> tuple[Caller, Proof]:
+        """The caller of a call to Bedrock, and what must be checked against its body before anything is done for it.
+
+        Raises Unauthenticated, StoreUnavailable or WorkerFull.
+        """
+        credential = present(request.headers)
+        if not credential.signature or not self._is_of_issued_pair(credential):
+            return self._caller(credential), _NOTHING_LEFT
+        if not self._key_pairs.offered:
+            raise KeyUnknown(
+                f"The key in {credential.header} is of a key pair that a gateway issued, and this one issues none: its "
+                "operator has not set SECRET_KEY. Use the key itself (sk-...) as the access key id."
+            )
+        call = SignedCall(request.method, request.raw_target, request.headers, credential.signature)
+        call.check_head(self._now())
+        caller = self._of_grant(self._directory.by_access_key_id(credential.secret), credential)
+        return caller, Proof(call, self._key_pairs.candidates(credential.secret))
+
+    def _is_of_issued_pair(self, credential: PresentedCredential) -> bool:
+        return self._master is not None and credential.signature is not None and is_access_key_id(credential.secret)
+
+    def _caller(self, credential: PresentedCredential) -> Caller:
+        digest = sha256(credential.secret.encode())
         if self._master is None:
             return ANYONE
-        if self._is_master(credential):
+        if hmac.compare_digest(digest.digest(), self._master):
             return MASTER
-        raise Unauthenticated(
-            f"The key in {credential.header} is not known here. Check that it is whole; "
-            "the gateway's administrator hands out keys."
-        )
+        if not is_text(credential.secret):
+            raise KeyUnknown(
+                f"The key in {credential.header} is not known here: a virtual key is expected to start with 'sk-'. "
+                "The gateway's administrator hands out keys."
+            )
+        return self._of_grant(self._directory.by_token(digest.hexdigest()), credential)
 
-    def _is_master(self, credential: PresentedCredential) -> bool:
-        presented = sha256(credential.secret.encode()).digest()
-        return self._master is not None and hmac.compare_digest(presented, self._master)
+    def _of_grant(self, grant: KeyGrant | None, credential: PresentedCredential) -> Caller:
+        if grant is None:
+            raise KeyUnknown(
+                f"The key in {credential.header} is not known here. Check that it is whole; "
+                "the gateway's administrator hands out keys."
+            )
+        _refuse_ended(grant, self._now())
+        return caller_of(grant)
+
+
+def _refuse_ended(grant: KeyGrant, now: datetime) -> None:
+    """Raises KeyExpired or KeyBlocked. The messages begin as the peer's, whose clients look for them."""
+    key, team = grant.key, grant.team
+    which = f"Key={key.key_name}" + (f", alias {key.alias!r}" if key.alias else "")
+    if key.blocked:
+        raise KeyBlocked(f"Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin. {which}")
+    for ends, advice in (
+        (key.expires_at, "Ask an administrator for another key, or to extend this one."),
+        (grant.secret_expires_at, "It was regenerated, and this former text's grace is over: use the new one."),
+    ):
+        if ends and ends <= now:
+            raise KeyExpired(
+                f"Authentication Error - Expired Key. Key Expiry time {ends} and current time {now}. {which}. {advice}"
+            )
+    if key.team_id is not None and team is None:
+        raise KeyBlocked(
+            f"Authentication Error, Team={key.team_id} of this key does not exist any more. An administrator can give "
+            f"it another team via `/key/update`. {which}"
+        )
+    if team and team.blocked:
+        raise KeyBlocked(
+            f"Authentication Error, Team={team.id} is blocked. Update via `/team/unblock` if you're an admin. {which}"
+        )

@@ -43,8 +43,8 @@ class Passage:
     def run(self, request: ProxyRequest, body: Body, settlement: Settlement) -> MeteredReply:
         """One call, up to the head of its reply. Raises GatewayError, which ends in settlement.refuse."""
         record = settlement.record
-        caller = self._doorman.admit(request.headers)
-        record.caller = caller.alias
+        caller, proof = self._doorman.admit_call(request)
+        record.caller, record.team, record.user = caller.alias, caller.team_id, caller.user_id
         call = bedrock_calls.resolve(self._operations, request.method, request.target, request.headers)
         _note(record, call)
         record.region = self._region(request)
@@ -56,6 +56,7 @@ class Passage:
             content = body.read()
             uploaded_ms = (self._clock() - began) * 1000
             record.bytes_in = len(content)
+            proof.check(content)
             call = bedrock_calls.decide_by_body(call, content, request.headers)
             _note(record, call)
             if call.streams:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from app.core.errors import CallerError, ClientLeft, CredentialsMissing, GatewayError, WorkerFull
+from app.core.errors import CallerError, ClientLeft, CredentialsMissing, GatewayError, StoreUnavailable, WorkerFull
 from app.core.messages import CallRecord, Ending
 from app.gateway.ports import Client, Journal, Ledger
 
@@ -36,7 +36,7 @@ class Settlement:
         ending: Ending = "failed"
         if isinstance(error, ClientLeft):
             ending = "client_left"
-        elif isinstance(error, CallerError | CredentialsMissing | WorkerFull):
+        elif isinstance(error, CallerError | CredentialsMissing | StoreUnavailable | WorkerFull):
             ending = "refused"
         if self.record.sent:
             self.settle(ending)

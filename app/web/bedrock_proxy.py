@@ -170,4 +170,5 @@ def _request(environ: dict[str, Any], services: frozenset[str]) -> ProxyRequest:
         target=targets.parse(environ["RAW_URI"], services),
         headers=headers,
         scope=credentials.scope(headers),
+        raw_target=environ["RAW_URI"],
     )

@@ -21,10 +21,10 @@ from app.core.errors import (
 from app.core.messages import ProxyRequest
 from app.core.operations import load_table
 from app.core.policy import RegionRules
-from app.gateway.doorman import Doorman
 from app.gateway.metered_reply import MeteredReply
 from app.gateway.passage import Passage
 from tests.event_frames import event_frame
+from tests.fake_keys import a_doorman
 from tests.fakes import Books, FakeBedrock, FakeBody, FakeReply, Step, json_reply, stream_reply
 from tests.gateway_process import MASTER_KEY
 
@@ -42,7 +42,7 @@ class House(Books):
         self.bedrock = FakeBedrock(*answers, trace=self.trace)
         self.body = FakeBody(b"{}", self.trace)
         self.passage = Passage(
-            doorman=Doorman(MASTER_KEY),
+            doorman=a_doorman(),
             operations=load_table(),
             regions=RULES,
             bedrock=self.bedrock,

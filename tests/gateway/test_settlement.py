@@ -9,6 +9,7 @@ from app.core.errors import (
     CredentialsMissing,
     GatewayError,
     MalformedRequest,
+    StoreUnavailable,
     Unauthenticated,
     UpstreamBroke,
     UpstreamSilent,
@@ -24,6 +25,7 @@ REFUSED = (
     MalformedRequest,
     BodyTooLarge,
     CredentialsMissing,
+    StoreUnavailable,
     WorkerFull,
 )
 
