@@ -71,13 +71,21 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     )
     options = _proxy_options(settings, frozenset(operations.services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
-    app.register_blueprint(health.create_blueprint(database.answers))
+    freshness = directory.freshness if settings.master_key else None
+    app.register_blueprint(health.create_blueprint(database.answers, freshness))
     if options.loopback_only:
         app.before_request(_guard(options.loopback_only))
     app.after_request(bedrock_proxy.leave_unread_bodies)
     errors.register(app, options.services | {"bedrock"})
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
-    app.extensions["outcrop"] = Startup(settings, credentials.start, diagnosis, database.describe(), database.answers)
+    app.extensions["outcrop"] = Startup(
+        settings,
+        keep_credentials=credentials.start,
+        poll_keys=directory.poll,
+        diagnosis=diagnosis,
+        database=database.describe(),
+        database_answers=database.answers,
+    )
     return app
 
 

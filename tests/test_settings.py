@@ -11,6 +11,7 @@ from app.settings import Settings, SettingsError
 
 ROOT = Path("/srv/outcrop")
 STRONG = "sk-0123456789abcdefghij"
+SECRET = "0123456789abcdef" * 2
 MIB = 1024 * 1024
 
 
@@ -32,6 +33,9 @@ DEFAULTS: dict[str, Any] = {
     "database_url": "sqlite:////srv/outcrop/instance/outcrop.db",
     "master_key": None,
     "master_key_is_weak": False,
+    "secret_keys": (),
+    "trusted_hops": 0,
+    "known_key_seconds": 300,
     "region": "us-east-1",
     "region_is_assumed": True,
     "regions": frozenset({"us-east-1"}),
@@ -57,6 +61,9 @@ GIVEN: list[tuple[str, str, str, Any]] = [
     ("DATABASE_URL", "sqlite:////tmp/x.db", "database_url", "sqlite:////tmp/x.db"),
     ("LITELLM_MASTER_KEY", STRONG, "master_key", STRONG),
     ("MASTER_KEY", STRONG, "master_key", STRONG),
+    ("SECRET_KEY", SECRET, "secret_keys", (SECRET,)),
+    ("OUTCROP_TRUSTED_HOPS", "2", "trusted_hops", 2),
+    ("OUTCROP_KNOWN_KEY_SECONDS", "0.5", "known_key_seconds", 0.5),
     ("AWS_REGION_NAME", "eu-west-1", "region", "eu-west-1"),
     ("AWS_REGION", "eu-west-1", "region", "eu-west-1"),
     ("AWS_DEFAULT_REGION", "eu-west-1", "region", "eu-west-1"),
@@ -99,8 +106,11 @@ def test_an_empty_variable_is_unset(variable: str, empty: str) -> None:
     assert load(**{variable: empty}) == load()
 
 
-NUMBERS = ["PORT", "WEB_CONCURRENCY", "OUTCROP_MAX_BODY_BYTES", "OUTCROP_BUFFER_BYTES"]
-SECONDS = [f"OUTCROP_{name}_TIMEOUT" for name in ("CONNECT", "FIRST_BYTE", "READ", "TOTAL", "WRITE")]
+NUMBERS = ["PORT", "WEB_CONCURRENCY", "OUTCROP_TRUSTED_HOPS", "OUTCROP_MAX_BODY_BYTES", "OUTCROP_BUFFER_BYTES"]
+SECONDS = [
+    *(f"OUTCROP_{name}_TIMEOUT" for name in ("CONNECT", "FIRST_BYTE", "READ", "TOTAL", "WRITE")),
+    "OUTCROP_KNOWN_KEY_SECONDS",
+]
 FLAGS = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]
 REGION_VARIABLES = ["AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION"]
 WRONG = [
@@ -122,6 +132,7 @@ WRONG = [
     ),
     *(("OUTCROP_REGIONS", value) for value in ("x", "us-east-1;eu-west-1", "global", "*")),
     *(("LOG_FORMAT", value) for value in ("xml", "JSON", "json text", "tex")),
+    ("OUTCROP_TRUSTED_HOPS", "21"),
     *(("PORT", "0"), ("PORT", "65536"), ("WEB_CONCURRENCY", "0"), ("WEB_CONCURRENCY", "65"), ("LOG_FORMAT", "a\nb")),
     *(("OUTCROP_MAX_BODY_BYTES", "1023"), ("OUTCROP_BUFFER_BYTES", "1023"), ("OUTCROP_REGIONS", "eu-west-1")),
 ]

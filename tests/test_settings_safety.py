@@ -129,3 +129,47 @@ def test_no_secret_is_in_the_text_of_settings() -> None:
     text = repr(load(**DEPLOYED, AWS_BEARER_TOKEN_BEDROCK="bedrock-api-key-x"))
 
     assert not any(secret in text for secret in (STRONG, "pw-secret", "db.example.com", "bedrock-api-key-x"))
+
+
+LONG = "pw-secret-0123456789abcdef012345"
+
+
+@pytest.mark.parametrize("length", [32, 33])
+def test_a_secret_key_has_at_least_32_characters(length: int) -> None:
+    assert load(SECRET_KEY="s" * length).secret_keys == ("s" * length,)
+
+
+@pytest.mark.parametrize("variable", ["SECRET_KEY", "SECRET_KEY_PREVIOUS"])
+def test_a_shorter_secret_key_is_wrong_and_not_shown(variable: str) -> None:
+    message = refusal(**({"SECRET_KEY": LONG} | {variable: LONG[:31]}))
+
+    assert message.startswith(f"{variable}: expected at least 32 characters")
+    assert "pw-secret" not in message
+
+
+def test_the_secret_key_that_derives_comes_before_the_one_that_still_verifies() -> None:
+    assert load(SECRET_KEY_PREVIOUS="p" * 32, SECRET_KEY="s" * 32).secret_keys == ("s" * 32, "p" * 32)
+
+
+@pytest.mark.parametrize("current", [{}, {"SECRET_KEY": ""}, {"SECRET_KEY": " "}])
+def test_a_previous_secret_key_alone_is_wrong(current: dict[str, str]) -> None:
+    message = refusal(SECRET_KEY_PREVIOUS=LONG, **current)
+
+    assert message == "SECRET_KEY_PREVIOUS is set without SECRET_KEY: set both, or neither"
+
+
+def test_no_secret_key_is_shown_by_the_settings() -> None:
+    assert "pw-secret" not in repr(load(SECRET_KEY=LONG, SECRET_KEY_PREVIOUS=LONG))
+
+
+def test_on_heroku_one_router_is_in_front() -> None:
+    deployed = DEPLOYED | {"DYNO": "web.1"}
+
+    assert load(**deployed).trusted_hops == 1
+    assert load(**deployed, OUTCROP_TRUSTED_HOPS="2").trusted_hops == 2
+    assert load(**(DEPLOYED | {"RENDER": "true"})).trusted_hops == 0
+
+
+@pytest.mark.parametrize("hops", [0, 1, 20])
+def test_hops_are_counted_from_none_to_twenty(hops: int) -> None:
+    assert load(OUTCROP_TRUSTED_HOPS=str(hops)).trusted_hops == hops

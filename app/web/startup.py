@@ -8,6 +8,9 @@ import gevent
 from app.gateway.diagnosis import Diagnosis
 from app.settings import Settings
 
+# A poll that hangs, with a server that went away without a word, is broken off and its connection with it.
+_POLL_SECONDS = 5.0
+_AGAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 
 
@@ -34,17 +37,23 @@ def announcement(settings: Settings, database: str) -> list[str]:
 class Startup:
     """What a worker does once it is up."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # the collaborators, each by name
         self,
         settings: Settings,
+        *,
         keep_credentials: Callable[[], None],
+        poll_keys: Callable[[], float],
         diagnosis: Diagnosis,
         database: str,
         database_answers: Callable[[], bool],
     ) -> None:
-        """`keep_credentials` begins to look for AWS credentials, beside the request path."""
+        """`keep_credentials` begins to look for AWS credentials, beside the request path.
+
+        `poll_keys` learns which keys changed, and says in how many seconds to ask again.
+        """
         self._settings = settings
         self._keep_credentials = keep_credentials
+        self._poll_keys = poll_keys
         self._diagnosis = diagnosis
         self._database = database
         self._database_answers = database_answers
@@ -52,10 +61,22 @@ class Startup:
     def run(self, *, announce: bool) -> None:
         """`announce` in one worker alone."""
         self._keep_credentials()
+        self._spawn_poller()
         if announce:
             for line in announcement(self._settings, self._database):
                 _log.info(line)
             gevent.spawn(self._look_around)
+
+    def _spawn_poller(self, *_: object) -> None:
+        """It ends by errors nobody foresaw alone, which gevent prints, and is then begun again."""
+        gevent.spawn_later(_AGAIN_SECONDS if _ else 0, self._keep_polling).link_exception(self._spawn_poller)
+
+    def _keep_polling(self) -> None:
+        while True:
+            seconds = _AGAIN_SECONDS
+            with gevent.Timeout(_POLL_SECONDS, False):  # noqa: FBT003  # gevent's way: end the block, raise nothing
+                seconds = self._poll_keys()
+            gevent.sleep(seconds)
 
     def _look_around(self) -> None:
         """Beside everything else: neither may be in reach, and no call needs the answer."""
