@@ -13,17 +13,15 @@ from typing import Any
 
 from app.core import durations
 from app.core.accounts import Limits, Rights
+from app.core.address_ranges import parse_range
 from app.core.errors import InvalidField
-from app.core.policy import GEO_PREFIXES
+from app.core.model_names import GEO_PREFIXES, looks_like_arn
 
 # entries of `operations` that name nothing here, in the order given
 UnknownEntries = Callable[[Sequence[str]], Sequence[str]]
 _AMOUNTS = ("max_budget", "soft_budget", "rpm_limit", "tpm_limit", "max_parallel_requests")
 _REGION = re.compile(r"[a-z]{2,4}(-[a-z]+)+-[0-9]{1,2}")
 _SPACES = re.compile(r"[\x00-\x20\x7f]")
-# the peer's words for "whatever the gateway has", and "whatever its team may": here, an empty list
-_ALL_MODELS = "all-proxy-models"
-_TEAM_MODELS = "all-team-models"
 _MODEL_BUDGET_AMOUNTS = ("budget_limit", "max_budget")
 _MODEL_BUDGET_SPANS = ("time_period", "budget_duration")
 _MOST_USD = 9_000_000
@@ -66,13 +64,9 @@ def end_of(moment: datetime, duration: str, field: str) -> datetime:
         raise InvalidField(f"{field}: {error}", field) from None
 
 
-def checked_rights(rights: Rights, unknown_operations: UnknownEntries, *, in_team: bool = False) -> Rights:
-    """`rights` as they may be stored: without the peer's words for all models, and without entries twice.
-
-    `in_team`: they are of a key that has a team. Raises InvalidField.
-    """
-    models = () if _ALL_MODELS in rights.models or (in_team and _TEAM_MODELS in rights.models) else rights.models
-    for entry in models:
+def checked_rights(rights: Rights, unknown_operations: UnknownEntries) -> Rights:
+    """`rights` as they may be stored: of entries that can mean something, each once. Raises InvalidField."""
+    for entry in rights.models:
         _check_model(entry)
     for entry in rights.resources:
         if _SPACES.search(entry):
@@ -89,7 +83,7 @@ def checked_rights(rights: Rights, unknown_operations: UnknownEntries, *, in_tea
             "Write names such as Converse or bedrock-agent-runtime:Retrieve, services, inference, agents, read or all.",
         )
     return Rights(
-        models=_once(models),
+        models=_once(rights.models),
         operations=_once(rights.operations),
         resources=_once(rights.resources),
         regions=_once(rights.regions),
@@ -100,31 +94,25 @@ def checked_rights(rights: Rights, unknown_operations: UnknownEntries, *, in_tea
 def _check_model(entry: str) -> None:
     if _SPACES.search(entry):
         raise _wrong("models", entry, "Model ids have no spaces.")
-    if entry == _TEAM_MODELS:
-        raise _wrong("models", entry, "It is for keys that have a team.")
-    if "/" in entry and not entry.startswith("arn:"):
+    if "/" in entry and not looks_like_arn(entry):
         raise _wrong(
             "models", entry, "Write the id as Bedrock has it, such as anthropic.*, or an ARN; nothing else has a slash."
         )
 
 
 def _check_address(entry: str) -> None:
+    if "%" not in entry:
+        try:
+            parse_range(entry)
+            return
+        except ValueError:
+            pass  # told below
+    advice = "Write addresses or ranges such as 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32."
     try:
-        network = ip_network(entry, strict=False)
+        advice = f"The range it is in begins elsewhere: write {ip_network(entry, strict=False)}."
     except ValueError:
-        network = None
-    if network is None or "%" in entry:
-        raise _wrong("addresses", entry, "Write addresses or ranges such as 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32.")
-    if _has_host_bits(entry):
-        raise _wrong("addresses", entry, f"The range it is in begins elsewhere: write {network}.")
-
-
-def _has_host_bits(entry: str) -> bool:
-    try:
-        ip_network(entry)
-    except ValueError:
-        return True
-    return False
+        pass  # it is in no range
+    raise _wrong("addresses", entry, advice)
 
 
 def _check_model_budget(model: str, budget: Any, now: datetime) -> None:
