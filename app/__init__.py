@@ -23,8 +23,10 @@ from app.gateway.key_directory import KeyDirectory
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock
 from app.settings import Settings
-from app.store.database import Database
+from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import NoLedger
+from app.store.rows import db
+from app.store.schema import Migrations
 from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
@@ -34,6 +36,7 @@ from app.web import bedrock_proxy, command_line, errors, health
 from app.web.access import LoopbackOnly
 from app.web.bedrock_proxy import ProxyOptions
 from app.web.request_log import RequestLog, log_events
+from app.web.schema_commands import SchemaCommands
 from app.web.startup import Startup
 
 # As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
@@ -49,7 +52,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.url_map.merge_slashes = False
     app.url_map.converters["anything"] = _Anything
     operations = load_table()
-    database = Database(settings.database_url)
+    database = _database(app, settings.database_url)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
     diagnosis = Diagnosis(
@@ -109,6 +112,17 @@ class _Anything(BaseConverter):
     part_isolating = False
 
 
+def _database(app: Flask, url: str) -> Database:
+    """Flask-SQLAlchemy owns the engine; nothing connects yet."""
+    app.config.update(SQLALCHEMY_DATABASE_URI=engine_url(url), SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
+    db.init_app(app)
+    with app.app_context():
+        database = Database(db.engine)
+    app.extensions["migrate"] = migrations = Migrations(database)
+    app.cli.add_command(SchemaCommands(migrations.commands))
+    return database
+
+
 def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> BedrockClient:
     timeouts = Timeouts(
         connect=settings.connect_timeout,
@@ -133,6 +147,7 @@ def _proxy_options(settings: Settings, services: frozenset[str]) -> ProxyOptions
         buffer_bytes=settings.buffer_bytes,
         stall_seconds=settings.write_timeout,
         loopback_only=LoopbackOnly() if settings.loopback_only else None,
+        trusted_hops=settings.trusted_hops,
     )
 
 

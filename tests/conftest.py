@@ -9,6 +9,17 @@ import boto3
 import pytest
 from botocore.config import Config
 
+from tests.databases import (  # noqa: F401  # fixtures: which database a test runs on
+    database,
+    database_url,
+    empty_database_url,
+    postgres_server,
+    postgresql_template,
+    postgresql_url,
+    registry,
+    sqlite_template,
+    sqlite_url,
+)
 from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.standin_bedrock import StandinBedrock
 

@@ -1,9 +1,23 @@
-"""The database's engine: SQLite beside the gateway by default, PostgreSQL through psycopg2 by DATABASE_URL."""
+"""The database's engine: SQLite beside the gateway by default, PostgreSQL through psycopg2 by DATABASE_URL.
 
+Three ways to use it, each with one connection that is given back at the end: `statement` for one query, `snapshot` for
+several that must see the same moment, `change` for what writes.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Lock
 from time import monotonic
+from typing import Any
 
-from sqlalchemy import URL, Engine, create_engine, text
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import StoreUnavailable
+from app.store import sqlite
+from app.store.column_types import dump_json
+from app.store.failures import unavailable_where_it_is
 
 # At most 3 connections a worker: the smallest hosted plans allow 20 in all.
 _POOL_SIZE = 2
@@ -12,16 +26,95 @@ _POOL_WAIT_SECONDS = 3
 _CONNECT_SECONDS = 3
 _STATEMENT_MS = 10_000
 _ANSWER_SECONDS = 1.0
+_TURN_SECONDS = 10
+# A server that vanished without a word is noticed after 11 s of silence, instead of after the system's two hours.
+_KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 11_000}
+# Any number that no other program uses on this database: "outcrop" in ASCII.
+_MIGRATION_LOCK = 0x6F7574_63726F70
+
+
+def engine_options(url: str) -> dict[str, Any]:
+    """What create_engine needs beside the URL; SQLALCHEMY_ENGINE_OPTIONS for Flask-SQLAlchemy."""
+    options: dict[str, Any] = {
+        "pool_size": _POOL_SIZE,
+        "max_overflow": _POOL_OVERFLOW,
+        "pool_timeout": _POOL_WAIT_SECONDS,
+        "pool_use_lifo": True,
+        "json_serializer": dump_json,
+        "hide_parameters": True,  # an error's text must not repeat what a caller sent
+    }
+    if url.startswith("sqlite"):
+        return options | {"connect_args": {"check_same_thread": False}}
+    session = f"-c statement_timeout={_STATEMENT_MS}"
+    connect = {"connect_timeout": _CONNECT_SECONDS, "options": session, **_KEEPALIVES}
+    return options | {"pool_pre_ping": True, "pool_recycle": 300, "connect_args": connect}
+
+
+def engine_url(url: str) -> URL:
+    """`url` with SQLite's file named in full: Flask-SQLAlchemy would look for it elsewhere."""
+    parsed = make_url(url)
+    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
+        return parsed.set(database=str(Path(str(parsed.database)).absolute()))
+    return parsed
 
 
 class Database:
-    """The engine, and whether it answers."""
+    """The engine, the ways to use it, and whether it answers. All raise StoreUnavailable where it does not."""
 
-    def __init__(self, url: str) -> None:
-        """`url`: sqlite:///path or postgresql+psycopg2://..."""
-        self.engine = _engine(url)
+    def __init__(self, engine: Engine) -> None:
+        """`engine`: made with engine_url and engine_options."""
+        self.engine = engine
+        self.is_sqlite = engine.dialect.name == "sqlite"
+        if self.is_sqlite:
+            sqlite.prepare(engine)
+            self._statements = engine.execution_options(**{sqlite.BEGIN: ""})
+            self._snapshots = engine
+            self._changes = engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
+        else:
+            self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            self._changes = engine.execution_options(isolation_level="READ COMMITTED")
+        # one change at a time: those that wait for their turn must not hold all the connections
+        self._turn = Lock()
         self._asked_at = float("-inf")
         self._answered = False
+
+    @classmethod
+    def at(cls, url: str) -> "Database":
+        """With an engine of its own."""
+        return cls(create_engine(engine_url(url), **engine_options(url)))
+
+    @contextmanager
+    def statement(self) -> Iterator[Connection]:
+        """For a single query, outside any transaction."""
+        with unavailable_where_it_is(), self._statements.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """For queries that all see one moment."""
+        with unavailable_where_it_is(), self._snapshots.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def change(self) -> Iterator[Connection]:
+        """For what writes: committed at the end, rolled back by an exception."""
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise StoreUnavailable("Other changes have not come to an end. Try again in a few seconds.", retry_after=5)
+        try:
+            with unavailable_where_it_is(), self._changes.begin() as connection:
+                yield connection
+        finally:
+            self._turn.release()
+
+    @contextmanager
+    def migration(self) -> Iterator[Connection]:
+        """For changes of the schema: one process at a time, however many there are, waits for the others as it must."""
+        with unavailable_where_it_is(), self._changes.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SET LOCAL statement_timeout = 0"))
+                connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            yield connection
 
     def answers(self) -> bool:
         """Whether a query comes back, at most a second ago: probes and the curious ask without limit."""
@@ -36,25 +129,14 @@ class Database:
         shown = URL.create(url.drivername, url.username, None, url.host, url.port, url.database)
         return shown.render_as_string()
 
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        self.engine.dispose()
+
     def _ask(self) -> bool:
         try:
-            with self.engine.connect() as connection:
+            with self._statements.connect() as connection:
                 connection.execute(text("SELECT 1"))
         except SQLAlchemyError:
             return False
         return True
-
-
-def _engine(url: str) -> Engine:
-    if url.startswith("sqlite"):
-        return create_engine(url, connect_args={"timeout": _CONNECT_SECONDS})
-    return create_engine(
-        url,
-        pool_size=_POOL_SIZE,
-        max_overflow=_POOL_OVERFLOW,
-        pool_timeout=_POOL_WAIT_SECONDS,
-        pool_pre_ping=True,
-        pool_recycle=300,
-        pool_use_lifo=True,
-        connect_args={"connect_timeout": _CONNECT_SECONDS, "options": f"-c statement_timeout={_STATEMENT_MS}"},
-    )

@@ -1,0 +1,62 @@
+"""What the drivers raise, in core's words: a database that cannot be used is one thing, our own mistakes another."""
+
+import logging
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from app.core.errors import GatewayError, InvalidField, StoreUnavailable
+
+_log = logging.getLogger(__name__)
+_RETRY_SECONDS = 5
+# SQLite files every mistake in a statement under OperationalError too, with this code
+_SQLITE_MISTAKE = sqlite3.SQLITE_ERROR
+# PostgreSQL's codes: a table or a column is not there, the server lets nobody write (a standby)
+_NO_SCHEMA, _READ_ONLY = ("42P01", "42703"), "25006"
+_NO_SCHEMA_SQLITE = ("no such table", "no such column", "has no column named")
+
+
+@contextmanager
+def unavailable_where_it_is() -> Iterator[None]:
+    """Raises StoreUnavailable, or InvalidField for a value that no column can hold; all else as it comes."""
+    try:
+        yield
+    except PoolTimeout:
+        raise _unavailable("All of the gateway's connections to its database are in use.") from None
+    except StatementError as error:  # a DBAPIError is one too
+        cause = error.orig
+        if isinstance(cause, GatewayError):
+            raise cause from None
+        if isinstance(cause, ValueError) and not isinstance(error, DBAPIError):
+            raise InvalidField(f"A value cannot be stored: {cause}.") from None
+        if _has_no_schema(cause):
+            _log.error("the database has not this version's tables: run flask --app wsgi db upgrade")
+            raise _unavailable("The gateway's database has not been brought up to date.") from None
+        if _is_away(error):
+            raise _unavailable("The gateway's database does not answer.") from None
+        raise
+    except sqlite3.OperationalError as error:  # from sqlite.py, which speaks to the driver itself
+        if error.sqlite_errorcode == _SQLITE_MISTAKE:
+            raise
+        raise _unavailable("The gateway's database is busy.") from None
+
+
+def _unavailable(what: str) -> StoreUnavailable:
+    return StoreUnavailable(f"{what} Try again in a few seconds.", retry_after=_RETRY_SECONDS)
+
+
+def _has_no_schema(cause: BaseException | None) -> bool:
+    if isinstance(cause, sqlite3.OperationalError):
+        return any(words in str(cause) for words in _NO_SCHEMA_SQLITE)
+    return getattr(cause, "pgcode", None) in _NO_SCHEMA
+
+
+def _is_away(error: StatementError) -> bool:
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    if isinstance(error.orig, sqlite3.OperationalError):
+        return error.orig.sqlite_errorcode != _SQLITE_MISTAKE
+    return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "pgcode", None) == _READ_ONLY

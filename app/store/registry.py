@@ -1,0 +1,139 @@
+"""The registry of keys and accounts: the gateway's ports Registry and KeySource, on the database.
+
+Every change first locks the version, so that changes happen one after the other and what one has read stays true until
+it ends; it ends with the next version and the names of what it touched, or leaves no trace.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, delete, insert, update
+
+from app.core.accounts import AuditEntry, Budget, Customer, KeySecret, Member, Record, Team, User, VirtualKey
+from app.core.registry_messages import ChangedName, Changes, LookUp
+from app.store import audit, changes
+from app.store.accounts import AccountReads
+from app.store.audit import AuditReads
+from app.store.database import Database
+from app.store.keys import BY_ACCESS_KEY_ID, BY_TOKEN, KeyReads, look_up
+from app.store.records import TABLES, identity, row_of
+from app.store.rows import KEYS
+
+T = TypeVar("T")
+
+
+class Snapshot(KeyReads, AccountReads, AuditReads):
+    """The gateway's port Records."""
+
+
+class Change(Snapshot):
+    """The gateway's port Changing. `names`: what was put or removed so far."""
+
+    def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
+        super().__init__(connection, clock, locks=True)
+        self.names: set[ChangedName] = set()
+
+    def put(self, record: Record) -> None:
+        """Insert, or replace what has the same identity.
+
+        A key brings its current text along: the one it had before is found no more, unless it was put as a KeySecret
+        with an end. Raises InvalidField for values that cannot be stored.
+        """
+        self._store(record)
+        self.names.update(_names(record))
+        if isinstance(record, VirtualKey):
+            self._follow(record)
+
+    def remove(self, record: Record) -> None:
+        """A key's texts go with it, a team's and a user's memberships too. The key's row stays, marked as deleted."""
+        self.names.update(_names(record))
+        if isinstance(record, VirtualKey):
+            for secret in self.secrets(record.id):
+                self.remove(secret)
+            gone = update(KEYS).where(KEYS.c.id == record.id).values(deleted_at=self._clock())
+            self._connection.execute(gone)
+            return
+        if isinstance(record, Team):
+            self._leave(self.members(record.id))
+        elif isinstance(record, User):
+            self._leave(self.memberships(record.id))
+        self._connection.execute(delete(TABLES[type(record)]).where(*identity(type(record), row_of(record))))
+
+    def note(self, entry: AuditEntry) -> None:
+        """Write to the audit log."""
+        audit.write(self._connection, entry)
+
+    def _store(self, record: Record) -> None:
+        kind, row = type(record), row_of(record)
+        if kind is VirtualKey:
+            row["deleted_at"] = None
+        table = TABLES[kind]
+        if self._connection.execute(update(table).where(*identity(kind, row)).values(row)).rowcount == 0:
+            self._connection.execute(insert(table).values(row))
+
+    def _follow(self, key: VirtualKey) -> None:
+        current = KeySecret(key.token, key.id, key.access_key_id)
+        known = self.secrets(key.id)
+        for secret in known:
+            if secret.token == key.token and secret != current:
+                self.names.update(_names(secret))
+            elif secret.token != key.token and secret.expires_at is None:
+                self.remove(secret)
+        if current not in known:
+            self.put(current)
+
+    def _leave(self, members: tuple[Member, ...]) -> None:
+        for member in members:
+            self.remove(member)
+
+
+class Registry:
+    """Raises StoreUnavailable from every method."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime]) -> None:
+        """`clock`: UTC, for what is deleted and for texts whose grace is over."""
+        self._database = database
+        self._clock = clock
+
+    def read(self, work: Callable[[Snapshot], T]) -> T:
+        """Run `work` in one snapshot."""
+        with self._database.snapshot() as connection:
+            return work(Snapshot(connection, self._clock))
+
+    def change(self, work: Callable[[Change], T]) -> T:
+        """Run `work` in one transaction. What `work` raises undoes all of it."""
+        with self._database.change() as connection:
+            version = changes.lock_version(connection)
+            change = Change(connection, self._clock)
+            result = work(change)
+            if change.names:
+                changes.record(connection, version, change.names)
+            return result
+
+    def by_token(self, token: str) -> LookUp:
+        """The key of this SHA-256 hex, and the version at that moment. One query."""
+        with self._database.statement() as connection:
+            return look_up(connection, BY_TOKEN, token)
+
+    def by_access_key_id(self, access_key_id: str) -> LookUp:
+        """The key of this issued pair, and the version at that moment. One query."""
+        with self._database.statement() as connection:
+            return look_up(connection, BY_ACCESS_KEY_ID, access_key_id)
+
+    def changes_since(self, version: int) -> Changes:
+        """What changed after `version`. One query."""
+        with self._database.statement() as connection:
+            return changes.changes_since(connection, version)
+
+
+def _names(record: Record) -> list[ChangedName]:
+    if isinstance(record, KeySecret):
+        names = [("key", record.key_id), ("token", record.token)]
+        return [*names, ("access_key_id", record.access_key_id)] if record.access_key_id else names
+    if isinstance(record, Member):
+        return [("team", record.team_id), ("user", record.user_id)]
+    return [(_KINDS[type(record)], record.id)]
+
+
+_KINDS: dict[type[Any], str] = {VirtualKey: "key", Team: "team", User: "user", Customer: "customer", Budget: "budget"}

@@ -1,0 +1,38 @@
+"""Runs the migrations for `flask --app wsgi db ...`, one process at a time: many gateways may start at once."""
+
+import click
+from alembic import context
+from flask import current_app
+
+migrations = current_app.extensions["migrate"]
+
+
+def offline() -> None:
+    """`--sql`: print the statements."""
+    context.configure(url=migrations.database.engine.url, target_metadata=migrations.db.metadata, literal_binds=True)
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def online() -> None:
+    """Within the transaction that holds the lock: whoever waited for it finds what the others did."""
+    with migrations.database.migration() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=migrations.db.metadata,
+            on_version_apply=_tell,
+            **migrations.configure_args,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def _tell(step, **_) -> None:
+    direction = "to" if step.is_upgrade else "back from"
+    click.echo(f"database schema: {direction} {step.up_revision_id} ({step.up_revision.doc})")
+
+
+if context.is_offline_mode():
+    offline()
+else:
+    online()
