@@ -4,15 +4,17 @@
     python -m tools.operations_table --check    say what differs and exit 1
 
 What botocore cannot know is reviewed by hand, in files beside this one: operation_effects.json (what a call does to
-the account), billed_operations.json (what AWS charges for), input_members.json (what an input names; input_paths.py
-explains the paths) and shaped_paths.py (what botocore does not model). Keys of a row that would be null, false or
-empty are left out. Keys that need a word:
+the account), billed_operations.json (what AWS charges for), unnamed_models.json (which of these run a model that the
+call does not name, or none), input_members.json (what an input names; input_paths.py explains the paths) and
+shaped_paths.py (what botocore does not model). Keys of a row that would be null, false or empty are left out. Keys
+that need a word:
 
     stream           true: the answer is an event stream, or a body that may be one;
                      "body": `"stream": true` in the request decides
     break_exception  the member of the event stream's union that may end it when the upstream breaks
     label_patterns   labels of the path that name a model: which of "patterns" a decoded value must match in full
     arn, arn_in      which ARN belongs here where services share method and path: the path's, unless arn_in says where
+    unnamed_model    it runs a model that the call does not name, whatever models it names besides
     named_only       another service owns this path too; this row is meant only where the caller named the service
 """
 
@@ -24,7 +26,6 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -34,17 +35,25 @@ from botocore.model import ServiceModel
 
 from tools.input_paths import MemberReview, UnreviewedInputError, input_paths
 from tools.shaped_paths import MANTLE, shaped_rows
+from tools.table_review import (
+    BILLED,
+    EFFECTS,
+    UNNAMED,
+    TableError,
+    check_billed,
+    check_effects,
+    check_routes,
+    check_unnamed,
+    reviewed,
+)
 
 HERE = Path(__file__).parent
 TABLE = HERE.parent / "app" / "core" / "bedrock_operations.json"
-EFFECTS = HERE / "operation_effects.json"
-BILLED = HERE / "billed_operations.json"
 
 SERVICES = (
     *("bedrock", "bedrock-runtime", "bedrock-agent", "bedrock-agent-runtime", "bedrock-agentcore"),
     *("bedrock-agentcore-control", "bedrock-data-automation", "bedrock-data-automation-runtime"),
 )
-EFFECT_CLASSES = ("inference", "agents", "read", "private", "write", "secret")
 
 # An agent's own answer is a blob that botocore does not call a stream; it is SSE where the agent says so.
 STREAMING_BLOBS = frozenset({"InvokeAgentRuntime"})
@@ -82,64 +91,25 @@ COLLISIONS: dict[tuple[str, str], dict[str, Any]] = {
 
 
 ROW_KEYS = (
-    *("service", "operation", "method", "path", "target", "effect", "billed", "stream", "break_exception"),
-    *("bidirectional", "named_only", "arn", "arn_in", "label_patterns", "models", "resources"),
+    *("service", "operation", "method", "path", "target", "effect", "billed", "unnamed_model"),
+    *(
+        "stream",
+        "break_exception",
+        "bidirectional",
+        "named_only",
+        "arn",
+        "arn_in",
+        "label_patterns",
+        "models",
+        "resources",
+    ),
 )
-
-
-class TableError(Exception):
-    """The table cannot be made; the message says what to review and where."""
 
 
 def service_models() -> dict[str, Any]:
     """The installed botocore's models."""
     loader = Loader()
     return {name: ServiceModel(loader.load_service_model(name, "service-2"), name) for name in SERVICES}
-
-
-def reviewed(source: Path) -> Any:
-    """One of the hand-written columns."""
-    return json.loads(source.read_text(encoding="utf-8"))
-
-
-def check_effects(models: Mapping[str, Any], effects: Mapping[str, Mapping[str, str]]) -> None:
-    """Every operation has an effect, every effect an operation."""
-    modelled = {(service, name) for service, model in models.items() for name in model.operation_names}
-    listed = {(service, name) for service, column in effects.items() for name in column}
-    complaints = [
-        *(f"{s} {n} has no effect: add it to tools/{EFFECTS.name} under {s}" for s, n in sorted(modelled - listed)),
-        *(f"{s} {n} is not in botocore: take it out of tools/{EFFECTS.name}" for s, n in sorted(listed - modelled)),
-        *(
-            f"{s} {n} has effect {effect!r}: tools/{EFFECTS.name} knows {', '.join(EFFECT_CLASSES)}"
-            for s, column in sorted(effects.items())
-            for n, effect in sorted(column.items())
-            if effect not in EFFECT_CLASSES
-        ),
-    ]
-    if complaints:
-        raise TableError("\n".join(complaints))
-
-
-def check_billed(models: Mapping[str, Any], billed: Mapping[str, Iterable[str]]) -> None:
-    """Everything that is said to be billed exists."""
-    for service, names in billed.items():
-        if unknown := set(names) - set(models[service].operation_names):
-            raise TableError(
-                f"{service} {', '.join(sorted(unknown))}: not in botocore; take it out of tools/{BILLED.name}"
-            )
-
-
-def check_routes(rows: Iterable[Mapping[str, Any]]) -> None:
-    """Whatever shares a method, a path and a target is told apart by something."""
-
-    def route(row: Mapping[str, Any]) -> tuple[str, str, str]:
-        return row["method"], re.sub(r"\{[^}]*\}", "{}", row["path"]), row.get("target", "")
-
-    for (method, path, _), group in groupby(sorted(rows, key=route), key=route):
-        owners = [row for row in group if not row.get("named_only")]
-        if len(owners) > 1 and not all("arn" in row for row in owners):
-            names = ", ".join(f"{row['service']} {row['operation']}" for row in owners)
-            raise TableError(f"{method} {path} is shared by {names}: say in COLLISIONS what tells them apart")
 
 
 def service_row(model: Any) -> dict[str, Any]:
@@ -179,10 +149,9 @@ def label_patterns(labels: Mapping[str, Any], patterns: dict[str, str]) -> dict[
 
 
 def operation_row(
-    service: str, operation: Any, reviews: tuple[MemberReview, str, bool], patterns: dict[str, str]
+    service: str, operation: Any, members: MemberReview, column: Mapping[str, Any], patterns: dict[str, str]
 ) -> dict[str, Any]:
-    """One operation of botocore's."""
-    members, effect, billed = reviews
+    """One operation of botocore's. `column`: what was reviewed of it."""
     path = operation.http["requestUri"]
     if "?" in path or "+}" in path:
         raise TableError(
@@ -197,13 +166,12 @@ def operation_row(
         "path": path,
         "target": f"{metadata['targetPrefix']}.{operation.name}" if metadata["protocol"] == "json" else None,
         "stream": operation.has_event_stream_output or operation.name in STREAMING_BLOBS,
-        "billed": billed,
-        "effect": effect,
         "bidirectional": operation.name in BIDIRECTIONAL,
         "models": inputs.models,
         "resources": inputs.resources,
         "label_patterns": label_patterns(inputs.labels, patterns),
         "break_exception": break_exception(operation),
+        **column,
         **COLLISIONS.get((service, operation.name), {}),
     }
 
@@ -214,7 +182,10 @@ def compact(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def build(
-    models: Mapping[str, Any], effects: Mapping[str, Mapping[str, str]], billed: Mapping[str, Iterable[str]]
+    models: Mapping[str, Any],
+    effects: Mapping[str, Mapping[str, str]],
+    billed: Mapping[str, Iterable[str]],
+    unnamed: Mapping[str, Mapping[str, Iterable[str]]],
 ) -> dict[str, Any]:
     """The whole table."""
     check_effects(models, effects)
@@ -222,10 +193,11 @@ def build(
     members, rows = MemberReview.read(), shaped_rows()
     patterns: dict[str, str] = {}
     for service, model in models.items():
-        charged = set(billed.get(service, ()))
+        charged, untold = set(billed.get(service, ())), set(unnamed["unnamed"].get(service, ()))
         for name in model.operation_names:
-            reviews = (members, effects[service][name], name in charged)
-            rows.append(operation_row(service, model.operation_model(name), reviews, patterns))
+            column = {"effect": effects[service][name], "billed": name in charged, "unnamed_model": name in untold}
+            rows.append(operation_row(service, model.operation_model(name), members, column, patterns))
+    check_unnamed(rows, unnamed)
     check_routes(rows)
     services = {service: service_row(model) for service, model in models.items()}
     return {
@@ -278,7 +250,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="compare with the committed table and say what differs")
     wanted = parser.parse_args(arguments)
     try:
-        text = written(build(service_models(), reviewed(EFFECTS), reviewed(BILLED)))
+        text = written(build(service_models(), reviewed(EFFECTS), reviewed(BILLED), reviewed(UNNAMED)))
     except (TableError, UnreviewedInputError) as error:
         print(error, file=sys.stderr)
         return 1

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from app.core.errors import MalformedRequest, MethodUnknown, NeedsFullDuplex
-from app.core.json_bodies import strict_object
+from app.core.json_bodies import JsonBody
+from app.core.model_names import LONGEST_MODEL
 from app.core.operations import Operation, OperationsTable, labels
+from app.core.shaped_bodies import is_shaped
 from app.core.targets import Target
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
@@ -22,11 +24,7 @@ _V1_SERVICE = "bedrock-mantle"
 # The top-level members that decide something: any other spelling of them is refused.
 _DECIDING = ("model", "stream", "resourceARN")
 _DECIDING_LOW = frozenset(name.lower() for name in _DECIDING)
-_SHAPED_MODEL = "body.model"
-# the longest that any of botocore's patterns takes
-_LONGEST_MODEL = 2048
 _JSON_PROTOCOL = "application/x-amz-json-"
-_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']*)", re.IGNORECASE)
 _ARN = re.compile(r"arn:[^:]+:(?P<service>[^:]*):(?P<region>[^:]*):[^:]*:(?P<type>[^:/]*).*", re.DOTALL)
 
 
@@ -53,7 +51,7 @@ class BedrockCall:
     @property
     def body_decides(self) -> bool:
         """Whether the body must be read to know what the call is."""
-        return bool(self.undecided) or _shaped(self.operation)
+        return bool(self.undecided) or is_shaped(self.operation)
 
 
 def resolve(table: OperationsTable, method: str, target: Target, headers: Mapping[str, str]) -> BedrockCall:
@@ -91,12 +89,11 @@ def method_unknown(method: str) -> MethodUnknown:
     return MethodUnknown(f"No Bedrock operation uses {method[:20]}: use {', '.join(METHODS)}.")
 
 
-def decide_by_body(call: BedrockCall, body: bytes | bytearray, headers: Mapping[str, str]) -> BedrockCall:
+def decide_by_body(call: BedrockCall, body: JsonBody) -> BedrockCall:
     """The same call, with what only its body says. Raises MalformedRequest."""
     if not call.body_decides or not call.operation:
         return call
-    _refuse_other_encodings(headers)
-    content = strict_object(body)
+    content = body.content()
     for name in content:
         if name not in _DECIDING and name.lower() in _DECIDING_LOW:
             raise MalformedRequest(
@@ -106,31 +103,17 @@ def decide_by_body(call: BedrockCall, body: bytes | bytearray, headers: Mapping[
     if call.undecided:
         named = content.get((operation.arn_in or "").removeprefix("body."))
         operation = _by_arn(call.undecided, _arns((named,)) if isinstance(named, str) else ())[0]
-    if not _shaped(operation):
+    if not is_shaped(operation):
         return replace(call, service=operation.service, operation=operation, undecided=())
     streams = operation.stream == "body" and content.get("stream") is True
     return replace(call, model=_model_of(content), streams=streams)
-
-
-def _refuse_other_encodings(headers: Mapping[str, str]) -> None:
-    """What is decided on is UTF-8 as it stands: AWS must not be told to read the same bytes otherwise."""
-    charset = _CHARSET.search(headers.get("content-type", ""))
-    if charset and charset[1].lower() not in ("utf-8", "utf8"):
-        raise MalformedRequest("This operation's body decides what it may do: its charset must be utf-8.")
-    if headers.get("content-encoding", "identity").lower() not in ("identity", ""):
-        raise MalformedRequest("This operation's body decides what it may do: send it without Content-Encoding.")
-
-
-def _shaped(operation: Operation | None) -> bool:
-    """Whether it is OpenAI- or Anthropic-shaped: the model is in the body, and whether the answer is a stream."""
-    return operation is not None and _SHAPED_MODEL in operation.models
 
 
 def _model_of(content: Mapping[str, Any]) -> str | None:
     model = content.get("model")
     if not isinstance(model, str):
         return None
-    if len(model) > _LONGEST_MODEL or not model.isprintable():
+    if len(model) > LONGEST_MODEL or not model.isprintable():
         raise MalformedRequest("`model` in the body is no model id or ARN.")
     return model
 

@@ -1,10 +1,12 @@
 """Bodies that decide something are read strictly, so that what was decided on is what AWS will read.
 
 Parsers differ on duplicate keys (first or last counts), on encodings and on NaN: a body that any two could read
-differently is refused.
+differently is refused. Large bodies are not parsed unless their bytes may hold a name that decides.
 """
 
 import json
+import re
+from collections.abc import Mapping
 from math import isfinite
 from typing import Any, NoReturn
 
@@ -15,6 +17,52 @@ from app.core.errors import MalformedRequest
 # commas.
 _MOST_CONTAINERS = 100_000
 _MOST_VALUES = 1_000_000
+# How much is looked through at once: what is copied in lower case is no longer, however large the body.
+_WINDOW = 64 * 1024
+# A letter or digit that is written as an escape: any name could be spelt so.
+_ESCAPED = re.compile(rb"\\u00(?:3[0-9]|[46][1-9a-fA-F]|[57][0-9aA])")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([^\s;\"']*)", re.IGNORECASE)
+
+
+class JsonBody:
+    """The body of one call, parsed when somebody must know what it says, and once at most."""
+
+    __slots__ = ("_content", "_headers", "_raw")
+
+    def __init__(self, raw: bytes | bytearray, headers: Mapping[str, str]) -> None:
+        """`headers`: the call's, with lower-case names: they may say to read the bytes otherwise."""
+        self._raw = raw
+        self._headers = headers
+        self._content: dict[str, Any] | None = None
+
+    def content(self) -> dict[str, Any]:
+        """What it says. Raises MalformedRequest."""
+        if self._content is None:
+            _refuse_other_encodings(self._headers)
+            self._content = strict_object(self._raw)
+        return self._content
+
+    def may_hold(self, names: tuple[bytes, ...]) -> bool:
+        """Whether one of the names (ASCII letters and digits, in lower case) may be a key, in any case or spelling.
+
+        True also where the bytes cannot be judged: then reading the content refuses what is no JSON in UTF-8.
+        """
+        if not self._raw:
+            return False
+        return self._content is not None or _may_be_read_otherwise(self._headers) or holds(self._raw, names)
+
+
+def holds(raw: bytes | bytearray, names: tuple[bytes, ...]) -> bool:
+    """Whether bytes hold one of the names in any case, an escaped letter or digit, or a NUL (UTF-16, UTF-32)."""
+    if b"\x00" in raw or _ESCAPED.search(raw):
+        return True
+    overlap = max(map(len, names)) - 1
+    for start in range(0, len(raw), _WINDOW):
+        window = raw[start : start + _WINDOW + overlap].lower()
+        for name in names:
+            if name in window:
+                return True
+    return False
 
 
 def strict_object(body: bytes | bytearray) -> dict[str, Any]:
@@ -32,6 +80,32 @@ def strict_object(body: bytes | bytearray) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise MalformedRequest("This operation's body decides what it may do, so it must be a JSON object.")
     return found
+
+
+def _charset(headers: Mapping[str, str]) -> str:
+    found = _CHARSET.search(headers.get("content-type", ""))
+    return found[1].lower() if found else "utf-8"
+
+
+def _coding(headers: Mapping[str, str]) -> str:
+    return headers.get("content-encoding", "").strip().lower() or "identity"
+
+
+def _may_be_read_otherwise(headers: Mapping[str, str]) -> bool:
+    """CBOR too: AWS's newer protocols use it, and its names are not JSON's."""
+    return (
+        _coding(headers) != "identity"
+        or _charset(headers) not in ("utf-8", "utf8")
+        or "cbor" in headers.get("content-type", "").lower()
+    )
+
+
+def _refuse_other_encodings(headers: Mapping[str, str]) -> None:
+    """What is decided on is UTF-8 as it stands: AWS must not be told to read the same bytes otherwise."""
+    if _charset(headers) not in ("utf-8", "utf8"):
+        raise MalformedRequest("This operation's body decides what it may do: its charset must be utf-8.")
+    if _coding(headers) != "identity":
+        raise MalformedRequest("This operation's body decides what it may do: send it without Content-Encoding.")
 
 
 def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

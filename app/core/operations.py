@@ -52,6 +52,7 @@ class Operation:
     target: str | None = None
     stream: bool | Literal["body"] = False
     billed: bool = False
+    unnamed_model: bool = False
     bidirectional: bool = False
     models: tuple[str, ...] = ()
     resources: tuple[str, ...] = ()

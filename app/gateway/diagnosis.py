@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from app.core.errors import CredentialsMissing, GatewayError
 from app.core.messages import Cancellation, UpstreamRequest
-from app.core.policy import foundation_model
+from app.core.model_names import foundation_model
 from app.gateway.ports import Bedrock
 
 # AWS refuses signatures that are more than 5 minutes off

@@ -4,7 +4,9 @@ from collections.abc import Callable
 
 from app.core import bedrock_calls, header_rules, policy
 from app.core.bedrock_calls import BedrockCall
+from app.core.callers import Caller
 from app.core.errors import GatewayError
+from app.core.json_bodies import JsonBody
 from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
 from app.core.operations import OperationsTable
 from app.core.policy import RegionRules
@@ -44,11 +46,11 @@ class Passage:
         """One call, up to the head of its reply. Raises GatewayError, which ends in settlement.refuse."""
         record = settlement.record
         caller, proof = self._doorman.admit_call(request)
-        record.caller, record.team, record.user = caller.alias, caller.team_id, caller.user_id
+        _note_caller(record, caller)
         call = bedrock_calls.resolve(self._operations, request.method, request.target, request.headers)
         _note(record, call)
         record.region = self._region(request)
-        policy.check_path(caller, call)
+        policy.check_path(caller, call, request, record.region)
         headers = header_rules.to_aws(request.headers.items())
         cancellation = Cancellation()
         try:
@@ -57,7 +59,7 @@ class Passage:
             uploaded_ms = (self._clock() - began) * 1000
             record.bytes_in = len(content)
             proof.check(content)
-            call = bedrock_calls.decide_by_body(call, content, request.headers)
+            call = _decided(caller, call, JsonBody(content, request.headers))
             _note(record, call)
             if call.streams:
                 settlement.client.watch(cancellation)
@@ -93,6 +95,19 @@ class Passage:
             reply.close()
             raise
         return metered
+
+
+def _decided(caller: Caller, call: BedrockCall, body: JsonBody) -> BedrockCall:
+    """The call as its body makes it, once policy let it pass. What was parsed is let go before AWS is called."""
+    call = bedrock_calls.decide_by_body(call, body)
+    policy.check_body(caller, call, body)
+    return call
+
+
+def _note_caller(record: CallRecord, caller: Caller) -> None:
+    team = caller.grant.team if caller.grant else None
+    record.caller, record.user = caller.alias, caller.user_id
+    record.team = (team and team.alias) or caller.team_id
 
 
 def _note(record: CallRecord, call: BedrockCall) -> None:

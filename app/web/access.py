@@ -6,10 +6,11 @@ loopback is not enough, as a browser on this machine can be made to call it by a
 cross-origin requests), and a proxy on it by anyone: hence each condition of LoopbackOnly.
 """
 
+import re
 from collections.abc import Mapping
-from ipaddress import IPv6Address, ip_address
 from urllib.parse import urlsplit
 
+from app.core.address_ranges import parse_address
 from app.core.errors import AccessDenied
 
 
@@ -23,6 +24,28 @@ def requires_admin_key() -> None:
 
 def requires_no_auth() -> None:
     """Anyone may: the route says nothing worth hiding."""
+
+
+# as proxies write an address with its port: 192.0.2.1:8080, [2001:db8::1]:8080, [2001:db8::1]
+_WITH_PORT = re.compile(r"(?P<ipv4>[0-9.]+):[0-9]{1,5}|\[(?P<ipv6>[^\]]*)\](:[0-9]{1,5})?")
+
+
+def caller_address(environ: Mapping[str, str], trusted_hops: int) -> str | None:
+    """Where a request came from; None where that cannot be known.
+
+    `trusted_hops`: how many proxies stand in front, each of which adds to X-Forwarded-For whom it was called by. What
+    stands further left was written by the caller.
+    """
+    if not trusted_hops:
+        return _address(environ.get("REMOTE_ADDR", ""))
+    forwarded = environ.get("HTTP_X_FORWARDED_FOR", "").split(",")
+    return _address(forwarded[-trusted_hops].strip(" \t")) if len(forwarded) >= trusted_hops else None
+
+
+def _address(text: str) -> str | None:
+    with_port = _WITH_PORT.fullmatch(text)
+    found = parse_address(with_port["ipv4"] or with_port["ipv6"] if with_port else text)
+    return str(found) if found else None
 
 
 _PROXY_HEADERS = (
@@ -63,9 +86,5 @@ def _hostname(url: str) -> str | None:
 
 
 def _is_loopback(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    mapped = found.ipv4_mapped if isinstance(found, IPv6Address) else None
-    return (mapped or found).is_loopback
+    found = parse_address(address)
+    return found is not None and found.is_loopback

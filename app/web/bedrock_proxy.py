@@ -20,7 +20,7 @@ from app.core.errors import GatewayError
 from app.core.messages import CallRecord, ProxyRequest
 from app.gateway.metered_reply import MeteredReply, ReplyCut
 from app.gateway.passage import Passage
-from app.web.access import LoopbackOnly, requires_virtual_key
+from app.web.access import LoopbackOnly, caller_address, requires_virtual_key
 from app.web.client_connection import ClientConnection
 from app.web.errors import aws_shaped, status_of
 from app.web.request_body import BodyBudget, RequestBody
@@ -34,13 +34,17 @@ _OTHER_METHODS = ("HEAD", "OPTIONS", "TRACE", "CONNECT")
 
 @dataclass(frozen=True, slots=True)
 class ProxyOptions:
-    """What the blueprint knows of the settings. `services`: the prefixes that name a service outright."""
+    """What the blueprint knows of the settings.
+
+    `services`: the prefixes that name a service outright; `trusted_hops`: how many proxies stand in front.
+    """
 
     services: frozenset[str]
     max_body_bytes: int
     buffer_bytes: int
     stall_seconds: float
     loopback_only: LoopbackOnly | None
+    trusted_hops: int = 0
 
 
 def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
@@ -77,7 +81,7 @@ class _Proxy:
         try:
             if self._options.loopback_only:
                 self._options.loopback_only.check(environ)
-            reply = self._passage.run(_request(environ, self._options.services), body, settlement)
+            reply = self._passage.run(_request(environ, self._options), body, settlement)
         except GatewayError as refused:
             error = _without_frames(refused)
         finally:
@@ -163,12 +167,13 @@ def _refusal(error: GatewayError, record: CallRecord, finish: Callable[[], None]
     return response
 
 
-def _request(environ: dict[str, Any], services: frozenset[str]) -> ProxyRequest:
+def _request(environ: dict[str, Any], options: ProxyOptions) -> ProxyRequest:
     headers = lower_case_headers(environ)
     return ProxyRequest(
         method=environ["REQUEST_METHOD"],
-        target=targets.parse(environ["RAW_URI"], services),
+        target=targets.parse(environ["RAW_URI"], options.services),
         headers=headers,
         scope=credentials.scope(headers),
         raw_target=environ["RAW_URI"],
+        address=caller_address(environ, options.trusted_hops),
     )

@@ -8,7 +8,8 @@ from typing import Any
 
 import botocore.session
 
-from tools.operations_table import TABLE, reviewed
+from tools.operations_table import TABLE
+from tools.table_review import reviewed
 
 Row = dict[str, Any]
 

@@ -7,6 +7,7 @@ import pytest
 
 from app.core.bedrock_calls import METHODS, BedrockCall, decide_by_body, region_in_arns, resolve
 from app.core.errors import MalformedRequest, MethodUnknown, NeedsFullDuplex
+from app.core.json_bodies import JsonBody
 from app.core.operations import Operation, load_table
 from app.core.targets import parse
 
@@ -31,7 +32,7 @@ def call(line: str, headers: dict[str, str] | None = None, body: object = None) 
     """The call of `POST /bedrock/...`, and of its body where one is given."""
     method, raw = line.split(" ")
     found = resolve(TABLE, method, parse(raw, SERVICES), headers or {})
-    return found if body is None else decide_by_body(found, json.dumps(body).encode(), {})
+    return found if body is None else decide_by_body(found, JsonBody(json.dumps(body).encode(), {}))
 
 
 def label_value(operation: Operation, label: str) -> str:

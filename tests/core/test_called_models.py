@@ -7,6 +7,7 @@ import pytest
 
 from app.core.bedrock_calls import BedrockCall, decide_by_body, resolve
 from app.core.errors import MalformedRequest
+from app.core.json_bodies import JsonBody
 from app.core.operations import load_table
 from app.core.targets import parse
 
@@ -56,7 +57,7 @@ def call(raw: str) -> BedrockCall:
 
 
 def decided(raw: str, body: object) -> BedrockCall:
-    return decide_by_body(call(raw), json.dumps(body).encode(), {})
+    return decide_by_body(call(raw), JsonBody(json.dumps(body).encode(), {}))
 
 
 @pytest.mark.parametrize("model", MODEL_IDS)
@@ -88,13 +89,13 @@ def test_the_operation_says_whether_it_streams(invoke: str, streams: bool) -> No
 def test_a_body_that_decides_nothing_is_not_looked_at() -> None:
     found = call("/bedrock/model/x/converse")
 
-    assert decide_by_body(found, b"\xff no JSON", {}) is found
+    assert decide_by_body(found, JsonBody(b"\xff no JSON", {})) is found
 
 
 def test_the_body_of_an_unknown_call_is_not_looked_at() -> None:
     found = call("/bedrock/nothing")
 
-    assert decide_by_body(found, b"\xff no JSON", {}) is found
+    assert decide_by_body(found, JsonBody(b"\xff no JSON", {})) is found
 
 
 @pytest.mark.parametrize("raw", SHAPED)
@@ -117,7 +118,7 @@ def test_the_model_of_a_shaped_call_that_never_streams_is_the_one_in_its_body(ra
 @pytest.mark.parametrize("raw", UNSTREAMED)
 def test_a_shaped_call_that_never_streams_is_read_strictly_too(raw: str) -> None:
     with pytest.raises(MalformedRequest, match="a key stands twice"):
-        decide_by_body(call(raw), b'{"model": "allowed", "model": "denied"}', {})
+        decide_by_body(call(raw), JsonBody(b'{"model": "allowed", "model": "denied"}', {}))
 
 
 @pytest.mark.parametrize("raw", SHAPED)
@@ -145,12 +146,12 @@ def test_a_model_that_cannot_be_written_down_is_refused(model: str) -> None:
 @pytest.mark.parametrize("raw", [*SHAPED, "/bedrock/tagResource"])
 def test_a_body_that_decides_must_be_strict_json(raw: str, body: bytes) -> None:
     with pytest.raises(MalformedRequest, match="body decides"):
-        decide_by_body(call(raw), body, {})
+        decide_by_body(call(raw), JsonBody(body, {}))
 
 
 def test_deciding_keeps_what_was_known_from_the_path() -> None:
     before = call("/bedrock-mantle/v1/responses")
-    after = decide_by_body(before, bytearray(b'{"model": "x", "stream": true}'), {})
+    after = decide_by_body(before, JsonBody(bytearray(b'{"model": "x", "stream": true}'), {}))
 
     assert (after.service, after.operation, after.labels) == (before.service, before.operation, before.labels)
 
@@ -171,9 +172,9 @@ def test_a_deciding_member_in_another_case_is_refused(name: str) -> None:
 )
 def test_a_deciding_body_that_aws_may_read_otherwise_is_refused(headers: dict[str, str]) -> None:
     with pytest.raises(MalformedRequest, match="decides what it may do"):
-        decide_by_body(call(SHAPED[0]), b'{"model": "x"}', headers)
+        decide_by_body(call(SHAPED[0]), JsonBody(b'{"model": "x"}', headers))
 
 
 @pytest.mark.parametrize("headers", [{}, {"content-type": "application/json; charset=UTF-8"}, {"content-encoding": ""}])
 def test_a_deciding_body_in_utf_8_is_taken(headers: dict[str, str]) -> None:
-    assert decide_by_body(call(SHAPED[0]), b'{"model": "x"}', headers).model == "x"
+    assert decide_by_body(call(SHAPED[0]), JsonBody(b'{"model": "x"}', headers)).model == "x"

@@ -16,20 +16,18 @@ from tests.core.bedrock_models import (
     modelled_operations,
     table_rows,
 )
-from tools.operations_table import (
+from tools.operations_table import TABLE, build, difference, service_models, written
+from tools.table_review import (
     BILLED,
     EFFECT_CLASSES,
     EFFECTS,
-    TABLE,
+    UNNAMED,
     TableError,
-    build,
     check_billed,
     check_effects,
     check_routes,
-    difference,
+    check_unnamed,
     reviewed,
-    service_models,
-    written,
 )
 
 INFERENCE = {
@@ -56,7 +54,7 @@ def is_sensitive(shape: Any) -> bool:
 
 
 def test_the_committed_table_is_what_the_generator_makes() -> None:
-    text = written(build(service_models(), reviewed(EFFECTS), reviewed(BILLED)))
+    text = written(build(service_models(), reviewed(EFFECTS), reviewed(BILLED), reviewed(UNNAMED)))
 
     assert difference(text, TABLE.read_text(encoding="utf-8")) == "", "run make table"
 
@@ -224,3 +222,41 @@ def test_counting_tokens_and_listing_models_cost_nothing() -> None:
 
     assert {row["operation"] for row in rows if "billed" not in row} == free
     assert not any(row.get("billed") for row in rows)
+
+
+def test_what_is_billed_runs_a_model_that_it_names_or_that_it_does_not_or_none() -> None:
+    by_hand = reviewed(UNNAMED)
+    unnamed = {(s, n) for s, names in by_hand["unnamed"].items() for n in names}
+    none = {(s, n) for s, names in by_hand["none"].items() for n in names}
+    rows = {(row["service"], row["operation"]): row for row in table_rows() if row.get("billed")}
+
+    assert {key for key, row in rows.items() if row.get("unnamed_model")} == unnamed
+    assert {key for key, row in rows.items() if "models" not in row} <= unnamed | none
+    assert not any(row.get("unnamed_model") for row in table_rows() if not row.get("billed"))
+
+
+def test_an_agent_a_flow_and_a_knowledge_base_run_what_the_call_does_not_name() -> None:
+    named = {
+        *("InvokeAgent", "InvokeInlineAgent", "InvokeFlow", "StartFlowExecution", "Retrieve", "GenerateQuery"),
+        *("AgenticRetrieveStream", "InvokeAgentRuntime", "InvokeHarness", "StartIngestionJob"),
+    }
+    free = {"ApplyGuardrail", "InvokeGuardrailChecks", "Converse", "InvokeModel", "Rerank", "RetrieveAndGenerate"}
+
+    assert named <= {row["operation"] for row in table_rows() if row.get("unnamed_model")}
+    assert not any(row.get("unnamed_model") for row in table_rows() if row["operation"] in free)
+
+
+def test_a_billed_operation_whose_model_nobody_reviewed_stops_the_generator() -> None:
+    rows = [{"service": "bedrock", "operation": "Dream", "billed": True, "models": []}]
+
+    with pytest.raises(TableError, match=r"bedrock Dream is billed and names no model: review tools/unnamed_models"):
+        check_unnamed(rows, {"unnamed": {}, "none": {}})
+
+
+@pytest.mark.parametrize("billed", [True, False])
+def test_an_operation_that_is_reviewed_twice_or_is_not_billed_stops_the_generator(billed: bool) -> None:
+    rows = [{"service": "bedrock", "operation": "Dream", "billed": billed, "models": []}]
+    columns = {"unnamed": {"bedrock": ["Dream"]}, "none": {"bedrock": ["Dream"] if billed else []}}
+
+    with pytest.raises(TableError, match="bedrock Dream is not billed, or stands there twice"):
+        check_unnamed(rows, columns)

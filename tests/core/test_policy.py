@@ -5,8 +5,10 @@ import pytest
 from app.core.bedrock_calls import BedrockCall
 from app.core.callers import Caller
 from app.core.errors import AccessDenied, MalformedRequest
+from app.core.messages import ProxyRequest
 from app.core.operations import Operation
 from app.core.policy import RegionRules, check_path, choose_region
+from app.core.targets import parse
 
 # OUTCROP_REGIONS set, and unset
 LISTED = RegionRules("us-east-1", frozenset({"us-east-1", "eu-west-1"}), explicit=True)
@@ -18,6 +20,7 @@ KNOWN = BedrockCall("bedrock-runtime", CONVERSE)
 UNKNOWN = BedrockCall("bedrock-runtime", None)
 ADMINISTRATOR = Caller("master", may_call_everything=True)
 CHARLIE = Caller("charlie", may_call_everything=False)
+REQUEST = ProxyRequest("POST", parse("/bedrock/x", frozenset()), {}, None)
 
 
 @BOTH
@@ -82,13 +85,13 @@ def test_a_denied_region_says_what_is_served_and_who_can_add_to_it() -> None:
 
 @pytest.mark.parametrize("caller", [ADMINISTRATOR, CHARLIE], ids=["administrator", "charlie"])
 def test_a_known_operation_passes(caller: Caller) -> None:
-    check_path(caller, KNOWN)
+    check_path(caller, KNOWN, REQUEST, "us-east-1")
 
 
 def test_an_unknown_path_passes_for_who_may_call_everything() -> None:
-    check_path(ADMINISTRATOR, UNKNOWN)
+    check_path(ADMINISTRATOR, UNKNOWN, REQUEST, "us-east-1")
 
 
 def test_an_unknown_path_is_denied_to_charlie() -> None:
     with pytest.raises(AccessDenied, match="No Bedrock operation known to this gateway"):
-        check_path(CHARLIE, UNKNOWN)
+        check_path(CHARLIE, UNKNOWN, REQUEST, "us-east-1")

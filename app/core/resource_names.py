@@ -1,0 +1,60 @@
+"""Whether a list of resources lets pass what a call names: globs over ids and ARNs, and `s3://` prefixes.
+
+An S3 location is written in three ways: `s3://bucket/key`, a bucket's ARN, or a bare bucket name, whose key stands
+elsewhere and is not known here: only an entry for the whole bucket lets it pass.
+"""
+
+import re
+from urllib.parse import unquote
+
+from app.core.globs import matches
+from app.core.model_names import looks_like_arn
+
+_S3 = "s3://"
+_BUCKET_ARN = re.compile(r"arn:[^:]+:s3:::(.+)", re.DOTALL)
+
+
+def allows_resource(resources: tuple[str, ...], value: str) -> bool:
+    """Whether a list names a resource: by the value itself, or an ARN's by one of the ids in it."""
+    spellings = (value, *_ids_in(value))
+    return any(matches(pattern, spelling) for pattern in resources for spelling in spellings)
+
+
+def allows_location(resources: tuple[str, ...], value: str) -> bool:
+    """Whether a list names an S3 location."""
+    location = _location(value)
+    if _climbs(location):
+        return False
+    return any(
+        _within(pattern, location) if pattern.startswith(_S3) else looks_like_arn(value) and matches(pattern, value)
+        for pattern in resources
+    )
+
+
+def _ids_in(value: str) -> tuple[str, ...]:
+    """`arn:aws:bedrock:us-east-1:1:agent-alias/AGENT/ALIAS` -> AGENT, ALIAS; a version after a colon is no part."""
+    if not looks_like_arn(value):
+        return ()
+    parts = value.split(":", 5)
+    if len(parts) < 6:
+        return ()
+    segments = parts[5].split("/")[1:]
+    return tuple(spelling for segment in segments for spelling in {segment, segment.partition(":")[0]})
+
+
+def _location(value: str) -> str:
+    if value[: len(_S3)].lower() == _S3:
+        return _S3 + value[len(_S3) :]
+    bucket = _BUCKET_ARN.fullmatch(value)
+    return _S3 + (bucket[1] if bucket else value)
+
+
+def _climbs(location: str) -> bool:
+    """S3 itself takes keys as they are, but what reads them on the way may resolve dots."""
+    return any(part in (".", "..") for part in unquote(location).replace("\\", "/").split("/"))
+
+
+def _within(pattern: str, location: str) -> bool:
+    if pattern.endswith("*"):
+        return location.startswith(pattern[:-1])
+    return location == pattern or location.startswith(pattern if pattern.endswith("/") else f"{pattern}/")
