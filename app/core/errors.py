@@ -15,6 +15,7 @@
     │   │   ├── BodyTooLarge
     │   │   └── NeedsFullDuplex             bidirectional streams
     │   ├── InvalidField                an admin request that cannot be carried out as it stands
+    │   │   └── AlreadyThere                to make a user who is there
     │   └── NotFound                    an admin request for what is not there
     └── GatewayFault                the caller can only wait, or tell the operator
         ├── CredentialsMissing          the gateway has no AWS credentials
@@ -113,6 +114,10 @@ class InvalidField(CallerError):
     def __init__(self, message: str, param: str = "None") -> None:
         super().__init__(message)
         self.param = param
+
+
+class AlreadyThere(InvalidField):
+    """An admin request to make a user who is there. The peer answers 409; of other things it says 400."""
 
 
 class NotFound(CallerError):

@@ -17,6 +17,7 @@ from werkzeug.exceptions import HTTPException
 from app.core.bedrock_calls import method_unknown
 from app.core.errors import (
     AccessDenied,
+    AlreadyThere,
     BodyTooLarge,
     ClientLeft,
     CredentialsMissing,
@@ -44,6 +45,7 @@ _STATUSES: dict[type[GatewayError], int] = {
     SignatureWrong: 403,
     AccessDenied: 403,
     InvalidField: 400,
+    AlreadyThere: 409,
     NotFound: 404,
     MalformedRequest: 400,
     MethodUnknown: 405,
