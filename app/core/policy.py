@@ -110,6 +110,16 @@ def check_body(caller: Caller, call: BedrockCall, body: JsonBody) -> None:
         _check_named(layer, rights, operation, named)
 
 
+def lets_pass_model(caller: Caller, model: str) -> bool:
+    """Whether every layer's lists let the caller call a model, by its id or ARN. For lists of models to choose from."""
+    try:
+        for layer, rights in caller.layers:
+            _check_model(layer, rights, model)
+    except (AccessDenied, MalformedRequest):
+        return False
+    return True
+
+
 def _check_operation(layer: LayerName, rights: Rights, candidates: Iterable[Operation]) -> None:
     """One of the operations that a call may still be must be granted; none: no operation is known for it."""
     granted = grants(rights.operations)
