@@ -38,7 +38,11 @@ IDENTIFIER_PATTERN = re.compile(
 )
 
 # The native bodies of models are not modelled; those that read from S3 (Nova, TwelveLabs) write `s3Location: {uri}`.
+# Converse adds the fields it is given to such a body.
 OPAQUE_BODIES = {
+    "Converse": "s3:body.additionalModelRequestFields.**.s3Location.uri",
+    "ConverseStream": "s3:body.additionalModelRequestFields.**.s3Location.uri",
+    "CountTokens": "s3:body.input.converse.additionalModelRequestFields.**.s3Location.uri",
     "InvokeModel": "s3:body.**.s3Location.uri",
     "InvokeModelWithResponseStream": "s3:body.**.s3Location.uri",
     "StartAsyncInvoke": "s3:body.modelInput.**.s3Location.uri",

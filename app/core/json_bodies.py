@@ -82,9 +82,9 @@ def strict_object(body: bytes | bytearray) -> dict[str, Any]:
     return found
 
 
-def _charset(headers: Mapping[str, str]) -> str:
-    found = _CHARSET.search(headers.get("content-type", ""))
-    return found[1].lower() if found else "utf-8"
+def _is_utf8(headers: Mapping[str, str]) -> bool:
+    """Of two charsets either may count."""
+    return all(name.lower() in ("utf-8", "utf8") for name in _CHARSET.findall(headers.get("content-type", "")))
 
 
 def _coding(headers: Mapping[str, str]) -> str:
@@ -93,16 +93,12 @@ def _coding(headers: Mapping[str, str]) -> str:
 
 def _may_be_read_otherwise(headers: Mapping[str, str]) -> bool:
     """CBOR too: AWS's newer protocols use it, and its names are not JSON's."""
-    return (
-        _coding(headers) != "identity"
-        or _charset(headers) not in ("utf-8", "utf8")
-        or "cbor" in headers.get("content-type", "").lower()
-    )
+    return _coding(headers) != "identity" or not _is_utf8(headers) or "cbor" in headers.get("content-type", "").lower()
 
 
 def _refuse_other_encodings(headers: Mapping[str, str]) -> None:
     """What is decided on is UTF-8 as it stands: AWS must not be told to read the same bytes otherwise."""
-    if _charset(headers) not in ("utf-8", "utf8"):
+    if not _is_utf8(headers):
         raise MalformedRequest("This operation's body decides what it may do: its charset must be utf-8.")
     if _coding(headers) != "identity":
         raise MalformedRequest("This operation's body decides what it may do: send it without Content-Encoding.")

@@ -25,7 +25,7 @@ class ModelName:
     """A model id or ARN, read.
 
     `spellings`: what patterns for ids are matched with, none where it is opaque; `profile`: the prefix of an inference
-    profile, which says where it may run; `region`: of an ARN; `routes`: opaque, and may run in several regions.
+    profile, which says where it may run; `region`: of an ARN; `routes`: it may run in several regions, unsaid.
     """
 
     text: str

@@ -18,7 +18,7 @@ from app.core.callers import Caller, LayerName
 from app.core.errors import AccessDenied, MalformedRequest
 from app.core.json_bodies import JsonBody
 from app.core.messages import ProxyRequest
-from app.core.model_names import LONGEST_MODEL, looks_like_arn, model_name
+from app.core.model_names import LONGEST_MODEL, ModelName, looks_like_arn, model_name
 from app.core.operation_grants import grants, how_to_grant
 from app.core.operations import Operation
 from app.core.shaped_bodies import asks_beyond, is_shaped
@@ -114,7 +114,7 @@ def lets_pass_model(caller: Caller, model: str) -> bool:
     """Whether every layer's lists let the caller call a model, by its id or ARN. For lists of models to choose from."""
     try:
         for layer, rights in caller.layers:
-            _check_model(layer, rights, model)
+            _check_model(layer, rights, model, runs=True)
     except (AccessDenied, MalformedRequest):
         return False
     return True
@@ -166,14 +166,14 @@ def _check_untold(layer: LayerName, rights: Rights, operation: Operation) -> Non
 def _check_named(layer: LayerName, rights: Rights, operation: Operation, named: Iterable[Reference]) -> None:
     for reference in named:
         if reference.path in operation.models:
-            _check_model(layer, rights, reference.value)
+            _check_model(layer, rights, reference.value, runs=operation.billed)
         if reference.path.startswith("s3:"):
             _check_location(layer, rights, reference.value)
         elif reference.path in operation.resources and rights.resources:
             _check_resource(layer, rights, reference.value)
 
 
-def _check_model(layer: LayerName, rights: Rights, model: str) -> None:
+def _check_model(layer: LayerName, rights: Rights, model: str, *, runs: bool) -> None:
     if not rights.models and not rights.regions and not rights.resources:
         return
     if len(model) > LONGEST_MODEL:
@@ -183,19 +183,19 @@ def _check_model(layer: LayerName, rights: Rights, model: str) -> None:
         hint = "add the ARN itself, since it does not say which model it runs" if name.opaque else "add it, or a glob"
         raise AccessDenied(f"The {layer}'s models do not include {model}: {hint}.")
     if rights.regions:
-        _check_model_regions(layer, rights, model)
+        # an id without its ARN, such as that of a provisioned model, matters where it runs
+        _check_model_regions(layer, rights, name, routes=name.routes and (name.is_arn or runs))
     if rights.resources and name.opaque:
         _check_resource(layer, rights, model)
 
 
-def _check_model_regions(layer: LayerName, rights: Rights, model: str) -> None:
-    name = model_name(model)
+def _check_model_regions(layer: LayerName, rights: Rights, name: ModelName, *, routes: bool) -> None:
     for place in (name.profile, name.region):
         if place and place not in rights.regions:
-            raise AccessDenied(f"The {layer}'s regions do not include {place}, where {model} may run: add it.")
-    if name.routes and model not in rights.models:
+            raise AccessDenied(f"The {layer}'s regions do not include {place}, where {name.text} may run: add it.")
+    if routes and name.text not in rights.models:
         raise AccessDenied(
-            f"{model} may run in other regions than the {layer}'s: add it to the {layer}'s models, letter by letter."
+            f"{name.text} may run in other regions than the {layer}'s: add it to the {layer}'s models as it stands."
         )
 
 

@@ -57,12 +57,13 @@ def _run_by_caller(tool: object, *, openai: bool) -> bool:
 
 
 def _refers(items: object) -> bool:
-    """An item reference may leave out its type; what is no reference has a type, or a role and its content."""
-    return isinstance(items, list) and any(
-        isinstance(item, dict)
-        and (item.get("type") == "item_reference" or (item.get("type") is None and item.get("role") is None))
-        for item in items
-    )
+    return isinstance(items, list) and any(isinstance(item, dict) and _is_reference(item) for item in items)
+
+
+def _is_reference(item: Mapping[str, Any]) -> bool:
+    """A reference may leave out its type; whatever else does has a role."""
+    kinds = [value for name, value in item.items() if name.lower() == "type" and value is not None]
+    return "item_reference" in kinds or (not kinds and item.get("role") is None)
 
 
 def _stored(content: Mapping[str, Any]) -> Iterator[str]:

@@ -85,9 +85,10 @@ def _text_line(record: CallRecord) -> str:
     what = f"{record.operation or '(unknown operation)'} {record.model or ''}".rstrip()
     first = f", first byte {record.first_byte_ms:.0f}" if record.first_byte_ms is not None else ""
     error = f" {record.error}" if record.error else ""
+    of = "".join(f", {what} {who}" for what, who in (("team", record.team), ("user", record.user)) if who)
     text = (
         f"{_utc(record.arrived_at)} {record.status or '-'} {record.ended}{error}: {record.method} {what} in "
-        f"{record.region or '-'} for {record.caller or '-'}, {record.duration_ms or 0:.0f} ms{first}, "
+        f"{record.region or '-'} for {record.caller or '-'}{of}, {record.duration_ms or 0:.0f} ms{first}, "
         f"{record.bytes_in} bytes in, {record.bytes_out} out, {record.call_id}"
     )
     return text if text.isprintable() else ascii(text)

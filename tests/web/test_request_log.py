@@ -107,6 +107,21 @@ def test_a_text_line_reads_as_a_sentence() -> None:
     )
 
 
+def test_a_text_line_says_whose_key_it_was() -> None:
+    """Team and user, where the key has them."""
+    both = ended(caller="ci", team="search", user="ada")
+
+    assert "in us-east-1 for ci, team search, user ada, 813 ms" in written("text", both)
+    assert "in us-east-1 for ci, user ada, 813 ms" in written("text", ended(caller="ci", user="ada"))
+
+
+def test_a_json_line_says_whose_key_it_was() -> None:
+    """Key alias, team, user; null where the key has none."""
+    line = json.loads(written("json", ended(caller="ci", team="search")))
+
+    assert (line["key_alias"], line["team"], line["user"]) == ("ci", "search", None)
+
+
 def test_a_text_line_of_a_refusal_reads_as_one() -> None:
     """Where most is not known."""
     record = a_record()
@@ -120,7 +135,7 @@ def test_a_text_line_of_a_refusal_reads_as_one() -> None:
 
 @pytest.mark.parametrize("log_format", FORMATS)
 @pytest.mark.parametrize("hostile", HOSTILE)
-@pytest.mark.parametrize("field", ["model", "caller", "method", "operation"])
+@pytest.mark.parametrize("field", ["team", "user", "model", "caller", "method", "operation"])
 def test_nothing_in_a_record_breaks_its_line(log_format: LogFormat, hostile: str, field: str) -> None:
     """No second line, no terminal's orders, no text that runs backwards."""
     line = written(log_format, ended(**{field: hostile}))
@@ -139,7 +154,7 @@ def test_a_json_line_says_exactly_what_the_record_says(hostile: str) -> None:
 def test_a_record_has_no_place_for_a_credential() -> None:
     """Nor for what was said: a new field must be thought about here."""
     assert {field.name for field in fields(CallRecord)} == set(
-        "call_id arrived_at arrived method caller service operation model region status error aws_request_id streamed "
+        "call_id arrived_at arrived method caller team user service operation model region status error aws_request_id streamed "
         "sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
     )
 
