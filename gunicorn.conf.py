@@ -5,19 +5,26 @@ from gevent import monkey
 # before anything imports ssl or locks: the workers are forked from this process
 monkey.patch_all()
 
+import logging  # noqa: E402
 import resource  # noqa: E402
 import socket  # noqa: E402
 import sys  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
+import gevent  # noqa: E402
 from psycogreen.gevent import patch_psycopg  # noqa: E402
 
 # without it a query stops every other call of the worker until it is answered
 patch_psycopg()
 
 from app import CONNECTIONS  # noqa: E402
+from app.core.errors import StoreUnavailable  # noqa: E402
 from app.settings import Settings, SettingsError  # noqa: E402
+from app.store.database import Database  # noqa: E402
+from app.store.schema import Schema  # noqa: E402
+from app.store.schema_upgrade import SchemaUpgrade, UpgradeFailed  # noqa: E402
+from app.web.request_log import log_events  # noqa: E402
 
 try:
     settings = Settings.load()
@@ -59,8 +66,15 @@ _UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
 
 
 def on_starting(server: Any) -> None:
-    """Said at once, instead of after five attempts; not where a running gateway hands its sockets over (USR2)."""
-    for address in server.cfg.address if not server.master_pid else ():
+    """Not where a running gateway hands its sockets over (USR2): the new first worker looks after the schema then."""
+    if not server.master_pid:
+        _refuse_taken_addresses(server.cfg.address)
+        _bring_schema_up_to_date()
+
+
+def _refuse_taken_addresses(addresses: list[Any]) -> None:
+    """Said at once, instead of after five attempts."""
+    for address in addresses:
         if isinstance(address, tuple):
             with socket.socket() as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -73,11 +87,29 @@ def on_starting(server: Any) -> None:
                     )
 
 
+def _bring_schema_up_to_date() -> None:
+    """A database that is away stops nobody: known keys and the master key need none, and the first worker goes on."""
+    log_events(settings.log_format)
+    database = Database.at(settings.database_url)
+    try:
+        SchemaUpgrade(Schema(database)).run()
+    except StoreUnavailable:
+        logging.getLogger("app").warning(
+            "%s does not answer: its tables will be brought up to date as soon as it does", database.describe()
+        )
+    except UpgradeFailed as failure:
+        sys.exit(f"outcrop cannot start: the tables of {database.describe()} cannot be brought up to date: {failure}")
+    finally:
+        database.close()  # workers open their own: a connection cannot be shared
+
+
 def pre_request(worker: Any, req: Any) -> None:
     """Runs before the WSGI environ is made: SCRIPT_NAME, X_Forwarded_For and the like never reach it."""
     req.headers = [(name, value) for name, value in req.headers if "_" not in name or name in _UNDERSCORED]
 
 
 def post_worker_init(worker: Any) -> None:
-    """The first worker speaks for all."""
+    """The first worker speaks for all, and looks after the database's tables if it was away at the start."""
     worker.wsgi.extensions["outcrop"].run(announce=worker.age == 1)
+    if worker.age == 1:
+        gevent.spawn(SchemaUpgrade(worker.wsgi.extensions["schema"]).run_when_it_answers)

@@ -16,7 +16,6 @@ from werkzeug.routing import BaseConverter
 from app.core.key_pairs import KeyPairs
 from app.core.operations import load_table
 from app.core.policy import RegionRules
-from app.core.registry_messages import Changes, LookUp
 from app.gateway.diagnosis import Diagnosis
 from app.gateway.doorman import Doorman
 from app.gateway.key_directory import KeyDirectory
@@ -25,8 +24,9 @@ from app.gateway.ports import Bedrock
 from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import NoLedger
+from app.store.registry import Registry
 from app.store.rows import db
-from app.store.schema import Migrations
+from app.store.schema import Migrations, Schema
 from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
@@ -48,21 +48,14 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     """The WSGI application. Raises SettingsError where `settings` are to be read and are wrong."""
     settings = settings or Settings.load()
     log_events(settings.log_format)
-    app = Flask(__name__, static_folder=None)
-    app.url_map.merge_slashes = False
-    app.url_map.converters["anything"] = _Anything
+    app = _flask()
     operations = load_table()
     database = _database(app, settings.database_url)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
-    diagnosis = Diagnosis(
-        bedrock,
-        settings.region,
-        region_is_assumed=settings.region_is_assumed,
-        has_bearer_token=settings.bearer_token is not None,
-    )
-    directory = KeyDirectory(_NoKeys(), settings.known_key_seconds, time.monotonic)
-    doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), lambda: datetime.now(UTC))
+    diagnosis = _diagnosis(bedrock, settings)
+    directory = KeyDirectory(Registry(database, _now), settings.known_key_seconds, time.monotonic)
+    doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), _now)
     passage = Passage(
         doorman=doorman,
         operations=operations,
@@ -92,17 +85,15 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     return app
 
 
-class _NoKeys:
-    """Until the store has them."""
+def _now() -> datetime:
+    return datetime.now(UTC)
 
-    def by_token(self, token: str) -> LookUp:
-        return LookUp(0, None)
 
-    def by_access_key_id(self, access_key_id: str) -> LookUp:
-        return LookUp(0, None)
-
-    def changes_since(self, version: int) -> Changes:
-        return Changes(0, frozenset())
+def _flask() -> Flask:
+    app = Flask(__name__, static_folder=None)
+    app.url_map.merge_slashes = False
+    app.url_map.converters["anything"] = _Anything
+    return app
 
 
 class _Anything(BaseConverter):
@@ -119,8 +110,18 @@ def _database(app: Flask, url: str) -> Database:
     with app.app_context():
         database = Database(db.engine)
     app.extensions["migrate"] = migrations = Migrations(database)
+    app.extensions["schema"] = Schema(database)
     app.cli.add_command(SchemaCommands(migrations.commands))
     return database
+
+
+def _diagnosis(bedrock: Bedrock, settings: Settings) -> Diagnosis:
+    return Diagnosis(
+        bedrock,
+        settings.region,
+        region_is_assumed=settings.region_is_assumed,
+        has_bearer_token=settings.bearer_token is not None,
+    )
 
 
 def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> BedrockClient:

@@ -52,6 +52,8 @@ class AccountReads:
         found = _conditions(CUSTOMERS, query, CUSTOMERS.c.id, CUSTOMERS.c.alias)
         if query.team_id is not None:
             found.append(CUSTOMERS.c.team_id == query.team_id)
+        if query.budget_id is not None:
+            found.append(CUSTOMERS.c.budget_id == query.budget_id)
         return page_of(self._connection, _newest(CUSTOMERS).where(*found), Customer, query)
 
     def budget(self, budget_id: str) -> Budget | None:

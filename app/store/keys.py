@@ -135,6 +135,7 @@ def _conditions(query: KeyQuery) -> list[ColumnElement[bool]]:
         for column, value in (
             (KEYS.c.user_id, query.user_id),
             (KEYS.c.team_id, query.team_id),
+            (KEYS.c.budget_id, query.budget_id),
             (KEYS.c.token, query.token),
             (KEYS.c.alias, query.alias),
             (KEYS.c.created_by, query.created_by),
@@ -144,6 +145,8 @@ def _conditions(query: KeyQuery) -> list[ColumnElement[bool]]:
     if query.visible is not None:
         own, teams = query.visible
         found.append(or_(KEYS.c.id == own, KEYS.c.team_id.in_(sorted(teams))))
+    if query.named:
+        found.append(KEYS.c.alias.is_not(None))
     if query.search is not None:
         found.append(containing(query.search, KEYS.c.alias, KEYS.c.id))
     if query.status is not None:
@@ -152,7 +155,8 @@ def _conditions(query: KeyQuery) -> list[ColumnElement[bool]]:
 
 
 def _status(query: KeyQuery) -> ColumnElement[bool]:
+    """Each key has one: a blocked one is that, also when its time is over."""
+    if query.status == "blocked":
+        return KEYS.c.blocked
     expired = and_(KEYS.c.expires_at.is_not(None), KEYS.c.expires_at <= query.now)
-    if query.status == "expired":
-        return expired
-    return KEYS.c.blocked if query.status == "blocked" else and_(KEYS.c.blocked.is_(False), ~expired)
+    return and_(KEYS.c.blocked.is_(False), expired if query.status == "expired" else ~expired)
