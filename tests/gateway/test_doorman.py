@@ -1,5 +1,6 @@
 """Who gets in: the master key, or anyone where there is none, and keys that are neither blocked nor over."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -206,10 +207,10 @@ PAIR = KeyGrant(a_key(access_key_id=PAIR_ID))
 PATH = "/bedrock/model/x/converse"
 
 
-def a_call(secret_key: str = SECRET_KEY, at: datetime = NOW, **changes: str) -> ProxyRequest:
+def a_call(secret_key: str = SECRET_KEY, at: datetime = NOW, added: Mapping[str, str] | None = None) -> ProxyRequest:
     """One that an SDK signed with the issued pair, over the body `{}`."""
     secret = KeyPairs([secret_key]).secret_of(PAIR_ID)
-    headers = signed_headers("POST", PATH, b"{}", (PAIR_ID, secret), at) | changes
+    headers = signed_headers("POST", PATH, b"{}", (PAIR_ID, secret), at) | dict(added or {})
     return ProxyRequest("POST", targets.parse(PATH, frozenset()), headers, scope(headers), PATH)
 
 
@@ -252,7 +253,7 @@ def test_a_clock_that_is_off_is_told_before_the_body_is_read(off: timedelta) -> 
 def test_a_header_that_was_added_is_told_before_the_body_is_read() -> None:
     """What acts upon the call must be signed."""
     with pytest.raises(SignatureWrong, match="x-outcrop-thing"):
-        a_doorman(PAIR).admit_call(a_call(**{"x-outcrop-thing": "x"}))
+        a_doorman(PAIR).admit_call(a_call(added={"x-outcrop-thing": "x"}))
 
 
 def test_the_id_of_a_pair_alone_opens_nothing() -> None:
