@@ -1,0 +1,146 @@
+"""What the requests and answers for teams, users, customers and budgets share: limits, lists, and what is refused."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import fields, is_dataclass
+from decimal import Decimal
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+
+from app.core.accounts import Limits, Rights
+from app.core.errors import InvalidField
+from app.web.admin_api.fields import Count, Entries, Metadata, Moment, Text, Usd, refused
+
+# An amount as it is told: a JSON number
+Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
+_LISTS = frozenset(field.name for field in fields(Rights))
+_LIMITS = frozenset(field.name for field in fields(Limits)) - {"budget_reset_at"}
+# What the peer's accounts can be given to restrict them, and nothing here would hold to. Empty, it says nothing.
+UNENFORCED = frozenset(
+    "access_group_ids allowed_cache_controls allowed_passthrough_routes allowed_routes allowed_vector_store_indexes "
+    "budget_fallbacks budget_limits denied_passthrough_routes enforced_params guardrails max_budget_in_team "
+    "mcp_rpm_limit model_aliases model_rpm_limit model_tpm_limit object_permission organization_id organizations "
+    "permissions policies project_id prompts rpm_limit_type tag_rpm_limit throttle_on_budget_exceeded tpd_limit "
+    "tpm_limit_type".split()
+)
+# those that the peer also reads out of metadata
+_IN_METADATA = frozenset(
+    "allowed_passthrough_routes enforced_params guardrails mcp_rpm_limit model_rpm_limit model_tpm_limit "
+    "tag_rpm_limit team_member_budget_id".split()
+)
+
+
+class Form(BaseModel):
+    """A request. What it has beside its fields is ignored, unless the peer restricts by it; null and "" say nothing.
+
+    `unset` names fields that end up as a new account has them.
+    """
+
+    model_config = ConfigDict(extra="allow")
+    # further fields that restrict there and cannot here
+    unenforced: ClassVar[frozenset[str]] = frozenset()
+    # what the names of this request are in accounts.py, where they differ
+    meanings: ClassVar[Mapping[str, str]] = {}
+    # where the peer takes null to mean that nothing is left of it
+    nulls_clear: ClassVar[frozenset[str]] = frozenset()
+
+    def given(self, names: Iterable[str]) -> dict[str, Any]:
+        """What was sent of the fields with these names, by the names in accounts.py.
+
+        Raises InvalidField where a restriction was sent that would not be held to.
+        """
+        self.refuse_unenforced()
+        names = frozenset(names)
+        found: dict[str, Any] = {}
+        for name in names & self.model_fields_set:
+            value = getattr(self, name)
+            if value not in (None, ""):
+                found[self.meanings.get(name, name)] = value
+            elif value is None and name in self.nulls_clear:
+                found[self.meanings.get(name, name)] = _blank(name)
+        for name in getattr(self, "unset", None) or ():
+            if name not in names - {"blocked", "user_role"}:
+                raise InvalidField(f"unset: {name[:100]!r} cannot be unset here.", "unset")
+            found[self.meanings.get(name, name)] = _blank(name)
+        return found
+
+    def refuse_unenforced(self) -> None:
+        """Raises InvalidField."""
+        for name in refused(self.model_extra or {}, UNENFORCED | self.unenforced):
+            raise _unenforced(name)
+        for name in refused(getattr(self, "metadata", None) or {}, _IN_METADATA):
+            raise _unenforced(f"metadata.{name}")
+
+
+class LimitFields(Form):
+    """Limits."""
+
+    max_budget: Usd | None = None
+    soft_budget: Usd | None = None
+    budget_duration: Text | None = None
+    rpm_limit: Count | None = None
+    tpm_limit: Count | None = None
+    max_parallel_requests: Count | None = None
+    model_max_budget: Metadata | None = None
+
+
+class ListFields(Form):
+    """What may be called; an empty list passes everything, except that no operations means the default ones."""
+
+    models: Entries | None = None
+    operations: Entries | None = None
+    resources: Entries | None = None
+    regions: Entries | None = None
+    addresses: Entries | None = None
+
+
+LIMITS, LISTS = _LIMITS, _LISTS
+
+
+class LimitAnswer(BaseModel):
+    """Limits as they are told."""
+
+    max_budget: Dollars | None
+    soft_budget: Dollars | None
+    budget_duration: str | None
+    budget_reset_at: Moment | None
+    rpm_limit: int | None
+    tpm_limit: int | None
+    max_parallel_requests: int | None
+    model_max_budget: dict[str, Any]
+
+
+class ListAnswer(BaseModel):
+    """Lists as they are told."""
+
+    models: list[str]
+    operations: list[str]
+    resources: list[str]
+    regions: list[str]
+    addresses: list[str]
+
+
+def flat(record: Any) -> dict[str, Any]:
+    """A record's fields, with those of its rights, limits and stamps beside them."""
+    found: dict[str, Any] = {}
+    for field in fields(record):
+        value = getattr(record, field.name)
+        if is_dataclass(value):
+            found |= flat(value)
+        else:
+            found[field.name] = value
+    return found
+
+
+def _unenforced(name: str) -> InvalidField:
+    return InvalidField(
+        f"{name} restricts what may be called in LiteLLM, and nothing here would hold to it: leave it out, and "
+        "restrict by models, operations, resources, regions, addresses or limits.",
+        name,
+    )
+
+
+def _blank(name: str) -> Any:
+    if name in _LISTS or name == "tags":
+        return ()
+    return {} if name in ("metadata", "model_max_budget") else None

@@ -1,0 +1,140 @@
+"""What is asked of /customer and /budget routes, and what they answer."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar
+
+from pydantic import BaseModel, Field
+
+from app.core.accounts import Budget
+from app.gateway.customer_desk import CustomerView
+from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, flat
+from app.web.admin_api.fields import Metadata, Moment, Name, Text
+
+_CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata"}
+_MOST_AT_ONCE = 500
+
+
+class _CustomerFields(LimitFields):
+    unenforced: ClassVar[frozenset[str]] = frozenset(("allowed_model_region", "default_model"))
+    user_id: Name
+    alias: Text | None = None
+    team_id: Text | None = None
+    budget_id: Text | None = None
+    blocked: bool | None = None
+    metadata: Metadata | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """For CustomerDesk. Raises InvalidField."""
+        return self.given(_CUSTOMER_FIELDS)
+
+
+class NewCustomer(_CustomerFields):
+    """An end user to be made known. `team_id`: the one team whose keys may name it; else every team's may."""
+
+
+class CustomerUpdate(_CustomerFields):
+    """An end user to be changed: what is not named stays."""
+
+    unset: list[Name] | None = None
+
+
+class CustomerAsked(BaseModel):
+    """One end user."""
+
+    end_user_id: Name
+
+
+class CustomersAsked(BaseModel):
+    """Which end users are listed."""
+
+    team_id: Name | None = None
+
+
+class CustomersNamed(BaseModel):
+    """Some end users."""
+
+    user_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+
+
+class BudgetAnswer(LimitAnswer):
+    """A budget."""
+
+    budget_id: str
+    created_at: Moment
+    created_by: str
+    updated_at: Moment
+    updated_by: str
+
+
+class CustomerAnswer(LimitAnswer):
+    """An end user, with the fields that the peer's have and its own limits beside them."""
+
+    user_id: str
+    blocked: bool
+    alias: str | None
+    spend: Dollars
+    total_spend: Dollars
+    team_id: str | None
+    allowed_model_region: None = None
+    default_model: None = None
+    budget_id: str | None
+    litellm_budget_table: BudgetAnswer | None
+    object_permission_id: None = None
+    object_permission: None = None
+    metadata: dict[str, Any]
+    created_at: Moment
+    created_by: str
+    updated_at: Moment
+    updated_by: str
+
+
+class CustomersDeleted(BaseModel):
+    """How many are gone."""
+
+    deleted_customers: int
+    message: str
+
+
+class CustomersBlocked(BaseModel):
+    """Those that were blocked, or let go again."""
+
+    blocked_users: list[CustomerAnswer]
+
+
+class BudgetFields(LimitFields):
+    """Limits under a name. Null clears them in an update, as with the peer."""
+
+    nulls_clear: ClassVar[frozenset[str]] = LIMITS
+    budget_id: Text | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """For BudgetDesk. Raises InvalidField."""
+        return self.given(LIMITS)
+
+
+class BudgetUpdate(BudgetFields):
+    """A budget to be changed: what is not named stays."""
+
+    unset: list[Name] | None = None
+
+
+class BudgetsNamed(BaseModel):
+    """Some budgets."""
+
+    budgets: Annotated[list[Name], Field(max_length=_MOST_AT_ONCE)]
+
+
+class BudgetNamed(BaseModel):
+    """One budget."""
+
+    id: Name
+
+
+def customer_answer(view: CustomerView) -> CustomerAnswer:
+    budget = budget_answer(view.budget) if view.budget else None
+    told: Mapping[str, Any] = flat(view.customer) | {"user_id": view.customer.id, "litellm_budget_table": budget}
+    return CustomerAnswer.model_validate(told)
+
+
+def budget_answer(budget: Budget) -> BudgetAnswer:
+    return BudgetAnswer.model_validate(flat(budget) | {"budget_id": budget.id})

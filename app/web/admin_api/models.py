@@ -1,0 +1,199 @@
+"""The model lists that clients read: OpenAI's at /models, the peer's at /model/info and /model_group/info.
+
+They show what AWS offers in the gateway's region, as far as the caller's own lists let it pass.
+"""
+
+from functools import partial
+from typing import Annotated, Any
+
+from pydantic import BaseModel, Field
+
+from app.core.callers import Actor
+from app.core.errors import NotFound
+from app.core.offered_models import OfferedModel
+from app.core.policy import lets_pass_model
+from app.gateway.model_catalog import ModelCatalog
+from app.web.admin_api.fields import Name
+from app.web.admin_api.routes import AdminCall, Nothing, Route
+
+# AWS tells no moment for most; OpenAI's clients insist on one, and this is what the peer tells
+_CREATED = 1677610602
+
+
+class ListedModel(BaseModel):
+    """A model as OpenAI's list has it."""
+
+    id: str
+    object: str = "model"
+    created: int = _CREATED
+    owned_by: str
+    mode: str
+    max_input_tokens: None = None
+    max_output_tokens: None = None
+
+
+class ModelList(BaseModel):
+    """OpenAI's list."""
+
+    data: list[ListedModel]
+    object: str = "list"
+
+
+class ModelParams(BaseModel):
+    """How the peer would call it."""
+
+    model: str
+    custom_llm_provider: str = "bedrock"
+
+
+class ModelFacts(BaseModel):
+    """What is known of a model. Prices and sizes are null: AWS does not tell them here."""
+
+    id: str
+    key: str
+    db_model: bool = False
+    mode: str
+    litellm_provider: str = "bedrock"
+    name: str
+    owned_by: str
+    kind: str
+    arn: str | None
+    input_modalities: list[str]
+    output_modalities: list[str]
+    supports_native_streaming: bool | None
+    supports_vision: bool
+    max_tokens: None = None
+    max_input_tokens: None = None
+    max_output_tokens: None = None
+    input_cost_per_token: None = None
+    output_cost_per_token: None = None
+
+
+class ModelInfo(BaseModel):
+    """A model as the peer tells of one."""
+
+    model_name: str
+    litellm_params: ModelParams
+    model_info: ModelFacts
+
+
+class ModelInfos(BaseModel):
+    """The peer's list."""
+
+    data: list[ModelInfo]
+
+
+class ModelGroup(BaseModel):
+    """A name that can be called; here each is one model."""
+
+    model_group: str
+    providers: tuple[str, ...] = ("bedrock",)
+    mode: str
+    max_input_tokens: None = None
+    max_output_tokens: None = None
+    input_cost_per_token: None = None
+    output_cost_per_token: None = None
+    tpm: None = None
+    rpm: None = None
+    supports_vision: bool
+    supports_native_streaming: bool | None
+
+
+class ModelGroups(BaseModel):
+    """The peer's list of them."""
+
+    data: list[ModelGroup]
+
+
+class ModelAsked(BaseModel):
+    """One model, or all."""
+
+    litellm_model_id: Annotated[Name | None, Field(description="Only the model with this id.")] = None
+
+
+class GroupAsked(BaseModel):
+    """One group, or all."""
+
+    model_group: Name | None = None
+
+
+class ModelViews:
+    """What the routes do."""
+
+    def __init__(self, catalog: ModelCatalog) -> None:
+        self._catalog = catalog
+
+    def list(self, call: AdminCall[Nothing, Nothing]) -> ModelList:
+        found = self._visible(call.actor)
+        return ModelList(data=[ListedModel(id=one.id, owned_by=one.provider, mode=one.mode) for one in found])
+
+    def info(self, call: AdminCall[ModelAsked, Nothing]) -> ModelInfos:
+        wanted = call.query.litellm_model_id
+        found = [_info(model) for model in self._visible(call.actor) if wanted in (None, model.id)]
+        if wanted is not None and not found:
+            raise NotFound(f"Model id = {wanted} not found on litellm proxy", "litellm_model_id")
+        return ModelInfos(data=found)
+
+    def groups(self, call: AdminCall[GroupAsked, Nothing]) -> ModelGroups:
+        wanted = call.query.model_group
+        return ModelGroups(data=[_group(one) for one in self._visible(call.actor) if wanted in (None, one.id)])
+
+    def _visible(self, actor: Actor) -> tuple[OfferedModel, ...]:
+        return tuple(model for model in self._catalog.models() if lets_pass_model(actor.caller, model.id))
+
+
+def routes(catalog: ModelCatalog) -> list[Route[Any, Any]]:
+    """The model lists, for every key."""
+    views = ModelViews(catalog)
+    get = partial(Route, method="GET", access="any key", body=Nothing)
+    return [
+        get(
+            rule="/models",
+            also=("/v1/models",),
+            summary="List the models that this key may call, as OpenAI does.",
+            query=Nothing,
+            answer=ModelList,
+            view=views.list,
+        ),
+        get(
+            rule="/model/info",
+            also=("/v1/model/info",),
+            summary="Tell what is known of the models that this key may call.",
+            query=ModelAsked,
+            answer=ModelInfos,
+            view=views.info,
+        ),
+        get(
+            rule="/model_group/info",
+            summary="List the models that this key may call, by name.",
+            query=GroupAsked,
+            answer=ModelGroups,
+            view=views.groups,
+        ),
+    ]
+
+
+def _info(model: OfferedModel) -> ModelInfo:
+    facts = ModelFacts(
+        id=model.id,
+        key=model.id,
+        mode=model.mode,
+        name=model.name,
+        owned_by=model.provider,
+        kind=model.kind,
+        arn=model.arn,
+        input_modalities=list(model.inputs),
+        output_modalities=list(model.outputs),
+        supports_native_streaming=model.streams,
+        supports_vision="IMAGE" in model.inputs,
+    )
+    return ModelInfo(model_name=model.id, litellm_params=ModelParams(model=f"bedrock/{model.id}"), model_info=facts)
+
+
+def _group(model: OfferedModel) -> ModelGroup:
+    return ModelGroup(
+        model_group=model.id,
+        mode=model.mode,
+        supports_vision="IMAGE" in model.inputs,
+        supports_native_streaming=model.streams,
+    )

@@ -1,0 +1,128 @@
+"""What is asked of /team routes and /v2/team/list."""
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, Field, model_validator
+
+from app.gateway.member_desk import NewMember
+from app.web.admin_api.account_forms import (
+    LIMITS,
+    LISTS,
+    Form,
+    LimitFields,
+    ListFields,
+)
+from app.web.admin_api.fields import Metadata, Name, Tags, Text
+
+_FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "tags"}
+_MOST_AT_ONCE = 500
+
+
+class MemberNamed(Form):
+    """A user by id or by email."""
+
+    user_id: Text | None = None
+    user_email: Text | None = None
+
+    @model_validator(mode="after")
+    def _is_named(self) -> "MemberNamed":
+        if not self.user_id and not self.user_email:
+            raise ValueError("Either user id or user email must be provided")
+        return self
+
+
+class MemberForm(MemberNamed):
+    """A user and its role in the team."""
+
+    role: Literal["admin", "user"] = "user"
+
+    def new_member(self) -> NewMember:
+        self.refuse_unenforced()
+        return NewMember(self.user_id or None, self.user_email or None, self.role)
+
+
+class _TeamFields(LimitFields, ListFields):
+    meanings: ClassVar[Mapping[str, str]] = {"team_alias": "alias"}
+    unenforced: ClassVar[frozenset[str]] = frozenset(
+        "budget_id default_team_member_models team_member_budget "
+        "team_member_budget_duration team_member_key_duration team_member_permissions team_member_rpm_limit "
+        "team_member_tpm_limit".split()
+    )
+    team_alias: Text | None = None
+    blocked: bool | None = None
+    metadata: Metadata | None = None
+    tags: Tags | None = None
+
+    def changes(self) -> dict[str, Any]:
+        """For TeamDesk. Raises InvalidField."""
+        return self.given(_FIELDS)
+
+
+class NewTeam(_TeamFields):
+    """A team to be made."""
+
+    team_id: Text | None = None
+    members_with_roles: Annotated[list[MemberForm], Field(max_length=_MOST_AT_ONCE)] | None = None
+
+
+class TeamUpdate(_TeamFields):
+    """A team to be changed: what is not named stays. Null clears limits and the alias, as with the peer."""
+
+    nulls_clear: ClassVar[frozenset[str]] = LIMITS | {"team_alias"}
+    team_id: Name
+    unset: list[Name] | None = None
+
+
+class TeamNamed(BaseModel):
+    """One team."""
+
+    team_id: Name
+
+
+class TeamsNamed(BaseModel):
+    """Some teams."""
+
+    team_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+
+
+class TeamsAsked(BaseModel):
+    """Which teams are listed."""
+
+    user_id: Name | None = None
+
+
+class TeamPageAsked(BaseModel):
+    """Which teams, and which page of them."""
+
+    user_id: Name | None = None
+    team_id: Name | None = None
+    team_alias: Text | None = None
+    page: Annotated[int, Field(ge=1, le=1_000_000)] = 1
+    page_size: Annotated[int, Field(ge=1, le=100)] = 10
+
+
+class MembersToAdd(Form):
+    """One member, or several."""
+
+    team_id: Name
+    member: MemberForm | Annotated[list[MemberForm], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+
+    def new_members(self) -> list[NewMember]:
+        """Raises InvalidField."""
+        self.refuse_unenforced()
+        members = self.member if isinstance(self.member, list) else [self.member]
+        return [member.new_member() for member in members]
+
+
+class MemberToRemove(MemberNamed):
+    """One member of a team."""
+
+    team_id: Name
+
+
+class MemberToChange(MemberToRemove):
+    """One member of a team, and its role from now on."""
+
+    unenforced: ClassVar[frozenset[str]] = frozenset(("rpm_limit", "tpm_limit", "allowed_models", "budget_duration"))
+    role: Literal["admin", "user"] | None = None
