@@ -1,4 +1,4 @@
-"""Keys, teams, users, customers, budgets, the audit log, and the version of it all."""
+"""Keys, teams, users, customers, budgets, audit log, version."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,0 +1,28 @@
+"""Fixtures of the store's tests: what to put, and a clock that stands still."""
+
+from collections.abc import Callable
+
+import pytest
+
+from app.core.accounts import Record
+from app.store.database import Database
+from app.store.registry import Registry
+from tests.store.samples import NOW
+
+Put = Callable[..., None]
+
+
+@pytest.fixture
+def registry(database: Database) -> Registry:
+    """On either database, at NOW for ever."""
+    return Registry(database, lambda: NOW)
+
+
+@pytest.fixture
+def put(registry: Registry) -> Put:
+    """Put records in one change."""
+
+    def put(*records: Record) -> None:
+        registry.change(lambda change: [change.put(record) for record in records])
+
+    return put

@@ -1,0 +1,83 @@
+"""What the doorman finds for a text: the key, all that binds it, and the version, of one moment."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import Connection, event
+
+from app.core.accounts import KeyGrant, Member
+from app.core.registry_messages import LookUp
+from app.store.database import Database
+from app.store.registry import Registry
+from tests.store.conftest import Put
+from tests.store.samples import KEY, LATER, MEMBER, SECRET, TEAM, USER, plain_key
+
+QUERIES = ["by_token", "by_access_key_id", "changes_since"]
+
+
+def test_a_key_comes_with_its_team_its_user_and_the_teams_it_manages(registry: Registry, put: Put) -> None:
+    put(KEY, TEAM, USER, MEMBER, Member("team-2", "user-1", "user"), Member("team-3, \N{SNOWMAN}\"'", "user-1", "admin"))
+
+    grant = KeyGrant(KEY, TEAM, USER, frozenset({"team-1", "team-3, \N{SNOWMAN}\"'"}))
+    assert registry.by_token(KEY.token) == LookUp(1, grant)
+    assert registry.by_access_key_id("AKIAOUTCROP000000001") == LookUp(1, grant)
+
+
+def test_a_key_without_team_and_user_comes_alone(registry: Registry, put: Put) -> None:
+    put(plain_key(1), TEAM, USER, MEMBER)
+
+    assert registry.by_token(f"{1:064x}") == LookUp(1, KeyGrant(plain_key(1)))
+
+
+def test_a_key_whose_team_is_gone_comes_without_it(registry: Registry, put: Put) -> None:
+    put(KEY, TEAM)
+    registry.change(lambda change: change.remove(TEAM))
+
+    grant = registry.by_token(KEY.token).grant
+    assert grant
+    assert grant.team is None
+    assert grant.key.team_id == "team-1"
+
+
+def test_an_earlier_text_says_when_it_ends(registry: Registry, put: Put) -> None:
+    put(KEY, SECRET)
+
+    grant = KeyGrant(KEY, secret_expires_at=LATER)
+    assert registry.by_token(SECRET.token) == LookUp(1, grant)
+    assert registry.by_access_key_id("AKIAOUTCROP000000002") == LookUp(1, grant)
+
+
+def test_what_nothing_has_comes_with_the_version_too(registry: Registry, put: Put) -> None:
+    put(KEY)
+
+    assert registry.by_token("0" * 64) == LookUp(1, None)
+    assert registry.by_access_key_id("AKIANOBODY") == LookUp(1, None)
+    # ids and aliases are no credentials
+    assert registry.by_token("key-1") == registry.by_token("batch jobs") == LookUp(1, None)
+
+
+def test_the_texts_of_a_rotated_key_stop_at_once_without_a_grace(registry: Registry, put: Put) -> None:
+    put(KEY)
+    put(replace(KEY, token="d" * 64, access_key_id=None))
+
+    assert registry.by_token(KEY.token) == LookUp(2, None)
+    assert registry.by_access_key_id("AKIAOUTCROP000000001") == LookUp(2, None)
+    assert registry.by_token("d" * 64).grant
+
+
+@pytest.mark.parametrize("method", QUERIES)
+def test_each_takes_one_query(registry: Registry, database: Database, put: Put, method: str) -> None:
+    put(KEY, TEAM, USER, MEMBER)
+    asked: list[str] = []
+
+    def record(connection: Connection, cursor: object, statement: str, *_: object) -> None:
+        asked.append(statement)
+
+    event.listen(database.engine, "before_cursor_execute", record)
+    {
+        "by_token": lambda: registry.by_token(KEY.token),
+        "by_access_key_id": lambda: registry.by_access_key_id("AKIANOBODY"),
+        "changes_since": lambda: registry.changes_since(1),
+    }[method]()
+
+    assert len(asked) == 1
