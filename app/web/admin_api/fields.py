@@ -13,10 +13,15 @@ _MOST_USD = 9_000_000
 _PICO = Decimal("1e-12")
 _MOST_METADATA_BYTES = 64 * 1024
 _MOST_ENTRIES = 1000
+_FIRST_YEAR, _LAST_YEAR = 1970, 9000
+# what every writer and reader of JSON takes
+_DEEPEST = 32
+# databases count rows to skip in 64 bits
+MOST_PAGES = 2**40
 
 
-def _storable(text: str) -> str:
-    """Databases refuse NUL, and lone surrogates are no text at all."""
+def storable(text: str) -> str:
+    """The text itself. Databases refuse NUL, and lone surrogates are no text at all: raises ValueError."""
     if "\0" in text or (not text.isascii() and any("\ud800" <= letter <= "\udfff" for letter in text)):
         raise ValueError("has a character that cannot be stored")
     return text
@@ -34,6 +39,8 @@ def _no_truth(value: Any) -> Any:
 
 
 def _small_json(value: dict[str, Any]) -> dict[str, Any]:
+    if _is_deep(value, _DEEPEST):
+        raise ValueError(f"is nested deeper than {_DEEPEST} levels")
     try:
         text = json.dumps(value, allow_nan=False)
     except (ValueError, RecursionError):
@@ -45,6 +52,11 @@ def _small_json(value: dict[str, Any]) -> dict[str, Any]:
     return value
 
 
+def _is_deep(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels < 0 or any(_is_deep(one, levels - 1) for one in inner)
+
+
 def _encodes(value: Any) -> bool:
     try:
         json.dumps(value, ensure_ascii=False).encode()
@@ -54,12 +66,14 @@ def _encodes(value: Any) -> bool:
 
 
 def _utc(moment: datetime) -> datetime:
+    if not _FIRST_YEAR <= moment.year <= _LAST_YEAR:
+        raise ValueError(f"is not between the years {_FIRST_YEAR} and {_LAST_YEAR}")
     return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
-Text = Annotated[str, StringConstraints(max_length=256), AfterValidator(_storable)]
-Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(_storable)]
-Entry = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(_storable)]
+Text = Annotated[str, StringConstraints(max_length=256), AfterValidator(storable)]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(storable)]
+Entry = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(storable)]
 Entries = Annotated[list[Entry], Field(max_length=_MOST_ENTRIES)]
 Tags = Annotated[list[Name], Field(max_length=100)]
 Usd = Annotated[
@@ -82,5 +96,14 @@ Moment = Annotated[datetime, AfterValidator(_utc)]
 
 
 def refused(given: Mapping[str, Any], names: frozenset[str]) -> list[str]:
-    """Those of `names` that were given something that would have to be held to: not null, not false, not empty."""
-    return sorted(name for name in names if given.get(name) not in (None, False, "", [], {}))
+    """Those of `names` that were given something that would have to be held to: not null, not false, not empty.
+
+    An object of nothing but those is empty too; 0 is a limit like any other.
+    """
+    return sorted(name for name in names if not _says_nothing(given.get(name)))
+
+
+def _says_nothing(value: Any) -> bool:
+    if isinstance(value, dict) and not _is_deep(value, _DEEPEST):
+        return all(_says_nothing(one) for one in value.values())
+    return value is None or value is False or value in ("", [])

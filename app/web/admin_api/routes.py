@@ -15,14 +15,17 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from app.core.admin_rights import require_administrator
 from app.core.callers import Actor, Caller
-from app.core.errors import AccessDenied, NotAdministrator
+from app.core.errors import AccessDenied, BodyTooLarge, NotAdministrator
 from app.web.access import requires_admin_key
+from app.web.admin_api.fields import storable
 from app.web.errors import UnfitRequest
 from app.web.request_body import BodyBudget, RequestBody
 
 # The largest admin requests are bulk updates: 500 keys of 2 KB. All that a worker reads at once is bounded too.
 _BODY_BYTES = 1024 * 1024
 _BUDGET = BodyBudget(16 * _BODY_BYTES)
+# a parsed object can be twenty times as large as its text
+_MOST_CONTAINERS = 50_000
 Access = Literal[
     "any key",  # every key may: it says what the key may call
     "holder",  # every key but those for Bedrock alone; the desk looks at whose things they are
@@ -109,13 +112,22 @@ def create_blueprint(name: str, routes: Sequence[Route[Any, Any]], gate: Gate) -
 def _handler(route: Route[Any, Any], gate: Gate) -> Callable[..., Response]:
     def handle(**path: str) -> Response:
         actor = gate.actor(route.access, reads=route.reads or route.method == "GET")
-        call = AdminCall(actor, _query(route.query), _body(route.body), path)
+        call = AdminCall(actor, _query(route.query), _body(route.body), _path(path))
         answer = route.view(call)
         if isinstance(answer, Response):
             return answer
         return Response(route.written.dump_json(answer), content_type="application/json")
 
     return handle
+
+
+def _path(given: dict[str, str]) -> dict[str, str]:
+    for name, value in given.items():
+        try:
+            storable(value)
+        except ValueError as error:
+            raise UnfitRequest([_unfit("value_error", ["path", name], f"Value error, {error}")]) from None
+    return given
 
 
 def _query(model: type[Query]) -> Query:
@@ -133,18 +145,40 @@ def _body(model: type[Body]) -> Body:
     g.request_body = body = RequestBody(request.environ, _BODY_BYTES, _BUDGET)
     try:
         content = bytes(body.read())
+    except BodyTooLarge:
+        raise BodyTooLarge(f"Admin requests are at most {_BODY_BYTES} bytes: send less at once.") from None
     finally:
         body.release()
     return _checked(model, _json(content) if content.strip() else {}, "body")
 
 
 def _json(content: bytes) -> Any:
-    try:
-        return json.loads(content, parse_constant=_no_constant)
-    except json.JSONDecodeError as error:
-        raise UnfitRequest([_unfit("json_invalid", ["body", error.pos], "JSON decode error")]) from None
-    except (ValueError, RecursionError):
-        raise UnfitRequest([_unfit("json_invalid", ["body", 0], "JSON decode error")]) from None
+    told = "JSON decode error"
+    position = 0
+    if content.count(b"{") + content.count(b"[") <= _MOST_CONTAINERS:
+        try:
+            return json.loads(content, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
+        except json.JSONDecodeError as error:
+            told, position = f"{told}: {error.msg}", error.pos
+        except _Duplicate as error:
+            told = f"{told}: the name {str(error)[:100]!r} stands twice in one object"
+        except (ValueError, RecursionError):
+            pass  # not UTF-8, a number without bounds, nesting without end
+    else:
+        told = f"{told}: more than {_MOST_CONTAINERS} objects and lists"
+    raise UnfitRequest([_unfit("json_invalid", ["body", position], told)])
+
+
+class _Duplicate(ValueError):
+    """Parsers differ on which of two counts."""
+
+
+def _without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        raise _Duplicate(next(name for name in found if names.count(name) > 1))
+    return found
 
 
 def _no_constant(name: str) -> NoReturn:
