@@ -29,7 +29,7 @@ def online() -> None:
 
 def _tell(step, **_) -> None:
     direction = "to" if step.is_upgrade else "back from"
-    click.echo(f"database schema: {direction} {step.up_revision_id} ({step.up_revision.doc.rstrip(".")})")
+    click.echo(f"database schema: {direction} {step.up_revision_id} ({step.up_revision.doc.rstrip('.')})")
 
 
 if context.is_offline_mode():
