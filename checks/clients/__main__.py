@@ -2,17 +2,25 @@
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from checks.clients.answers import THROTTLED, answer
-from checks.clients.children import REPOSITORY, Given, Outcome, Running, started
-from checks.clients.clients import CLIENTS, ENVIRONMENT, HERE, Client
-from checks.clients.judging import Verdict, refused, stands_in_readme, succeeded, throttled
-from tests.gateway_process import MASTER_KEY, GatewayProcess
+from checks.clients.aws_clients import LATE_CLIENTS, LateClient
+from checks.clients.children import REPOSITORY, Given, Outcome, Running, Startable, started
+from checks.clients.clients import CLIENTS
+from checks.clients.configurations import ENVIRONMENT, HERE, Client
+from checks.clients.issuing import Administrator
+from checks.clients.judging import Verdict, corrected, refused, stands_in_readme, succeeded, throttled
+from checks.clients.litellm_commands import LITE
+from checks.clients.litellm_library import LIBRARY
+from checks.clients.steps import Site, State, Story, told
+from tests.gateway_process import GatewayProcess
 from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import Recorded
 
 WRONG_KEY = "sk-" + "4Tz9Wc6Jn1Xp8Ld3Rb7Yg2Mh5Vk0Qs4F"
+WRONG_SECRET = "Wr0ng/Secret+Access/Key/For/The/Pair000"
+SECRET_KEY = "a secret key of the check, as long as one must be"
 PROMPT = "Hello"  # one word: programs.serving takes a call and a prompt a line
 
 
@@ -20,40 +28,73 @@ class Check:
     """Drives clients, and keeps what came of it."""
 
     def __init__(self, gateway: GatewayProcess, standin: StandinBedrock) -> None:
-        self._url = gateway.url + "/bedrock"
+        self._gateway = gateway
+        self._administrator = Administrator(gateway.url)
         self._standin = standin
         self._readme = (REPOSITORY / "README.md").read_text()
         self.passed = 0
         self.failed = 0
 
     def run(self, client: Client) -> None:
-        """Run all calls of a client, the first also throttled by AWS, and with a wrong key."""
+        """Run all calls of a client with a key of its own, one also throttled by AWS, and what must be refused."""
         first = client.calls[0]
-        with started(client.how, Given(MASTER_KEY, self._url), client.variables) as running:
+        given = self._administrator.issue(client.name, client.operations)
+        with started(client.how, given, client.variables) as running:
             for call in client.calls:
                 outcome, arrived = self._called(running, call.name, PROMPT)
-                self._tell(client, call.name, succeeded(call, outcome, arrived, MASTER_KEY))
+                self._tell(client.name, call.name, succeeded(call, outcome, arrived, given))
             name = client.throttled_by or first.name
             outcome, arrived = self._called(running, name, THROTTLED)
-            self._tell(client, f"{name}, throttled", throttled(client, outcome, arrived, MASTER_KEY))
-        with started(client.how, Given(WRONG_KEY, self._url), client.variables) as running:
-            outcome, arrived = self._called(running, first.name, PROMPT)
-            self._tell(client, f"{first.name}, wrong key", refused(client, outcome, arrived))
+            self._tell(client.name, f"{name}, throttled", throttled(client, outcome, arrived, given))
+        if client.beyond_default:
+            small = self._administrator.issue(f"{client.name}, default rights")
+            self._refused(client, small, client.beyond_default, ("AccessDeniedException", "operations do not include"))
+        wrong = Given(WRONG_KEY, given.url, given.pair_id, WRONG_SECRET)
+        self._refused(client, wrong, first.name, (*client.refused, client.refusal))
         if client.readme:
-            self._tell(client, "as in README.md", stands_in_readme(client, self._readme))
+            self._tell(client.name, "as in README.md", stands_in_readme(client, self._readme))
+
+    def run_late(self, client: LateClient) -> None:
+        """Run a client whose clock is late, with a pair that is right."""
+        given = self._administrator.issue(client.name)
+        self._gateway.clear_log()
+        outcome, arrived = self._once(client.how, given, client.variables, client.call.name)
+        if client.told:
+            verdict = refused(client.told, outcome, arrived)
+        else:
+            self._gateway.wait_for_log(lambda line: line["status"] == 200)
+            verdict = corrected(client.call, outcome, arrived, self._gateway.log_lines())
+        self._tell(client.name, client.call.name, verdict)
+
+    def run_story(self, story: Story[State]) -> None:
+        """Run the steps of an administrator's client, which each see what those before have left."""
+        self._standin.reset()
+        self._standin.answer = answer
+        for what, verdict in told(story, Site(self._administrator, self._standin)):
+            self._tell(story.name, what, verdict)
+
+    def _refused(self, client: Client, given: Given, name: str, words: tuple[str, ...]) -> None:
+        outcome, arrived = self._once(client.how, given, client.variables, name)
+        self._tell(client.name, f"{name}, {words[0]}", refused(words, outcome, arrived))
+
+    def _once(
+        self, how: Startable, given: Given, variables: Mapping[str, str], name: str
+    ) -> tuple[Outcome, list[Recorded]]:
+        with started(how, given, variables) as running:
+            return self._called(running, name, PROMPT)
 
     def _called(self, running: Running, name: str, prompt: str) -> tuple[Outcome, list[Recorded]]:
         self._standin.reset()
         self._standin.answer = answer
         return running.call(name, prompt), list(self._standin.requests)
 
-    def _tell(self, client: Client, what: str, verdict: Verdict) -> None:
+    def _tell(self, name: str, what: str, verdict: Verdict) -> None:
         if verdict.reason:
             self.failed += 1
         else:
             self.passed += 1
         outcome = f"FAILED  {verdict.reason}" if verdict.reason else f"ok      {verdict.note}".rstrip()
-        say(f"{client.name:<29}{what:<33}{outcome}")
+        say(f"{name:<34}{what:<48}{outcome}")
 
 
 def say(text: str) -> None:
@@ -61,18 +102,27 @@ def say(text: str) -> None:
     sys.stdout.flush()
 
 
-def chosen(words: list[str]) -> Callable[[Client], bool]:
-    return lambda client: not words or any(word.lower() in client.name.lower() for word in words)
+def chosen(words: list[str]) -> Callable[[str], bool]:
+    return lambda name: not words or any(word.lower() in name.lower() for word in words)
 
 
 def main(words: list[str]) -> int:
     if not (ENVIRONMENT / "python").exists() or not (HERE / "node_modules").exists() or not shutil.which("node"):
         say("The clients are not installed, or node is missing: install Node.js 20 or later and say `make clients`.")
         return 1
-    with StandinBedrock() as standin, GatewayProcess(standin=standin) as gateway:
+    wanted = chosen(words)
+    with StandinBedrock() as standin, GatewayProcess({"SECRET_KEY": SECRET_KEY}, standin) as gateway:
         check = Check(gateway, standin)
-        for client in filter(chosen(words), CLIENTS):
-            check.run(client)
+        for client in CLIENTS:
+            if wanted(client.name):
+                check.run(client)
+        for late in LATE_CLIENTS:
+            if wanted(late.name):
+                check.run_late(late)
+        if wanted(LITE.name):
+            check.run_story(LITE)
+        if wanted(LIBRARY.name):
+            check.run_story(LIBRARY)
     say(f"{check.passed} passed, {check.failed} failed")
     return 1 if check.failed or not check.passed else 0
 

@@ -27,13 +27,24 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Given:
-    """What a client may know of the gateway. It stands as $KEY and $URL in variables and command lines."""
+    """What a client may know of the gateway. It stands as $KEY, $URL, $PAIR_ID and $PAIR_SECRET in its configuration.
+
+    The pair is the AWS key pair issued with the key.
+    """
 
     key: str
     url: str
+    pair_id: str = ""
+    pair_secret: str = ""
 
     def filled(self, template: str) -> str:
-        return Template(template).safe_substitute(KEY=self.key, URL=self.url)
+        return Template(template).safe_substitute(
+            KEY=self.key, URL=self.url, PAIR_ID=self.pair_id, PAIR_SECRET=self.pair_secret
+        )
+
+    def secrets(self) -> tuple[str, ...]:
+        """What AWS must never get."""
+        return tuple(text for text in (self.key, self.pair_id, self.pair_secret) if text)
 
 
 class Running(Protocol):
@@ -146,21 +157,21 @@ class RunningCommands:
 
     def call(self, name: str, prompt: str) -> Outcome:
         words = [self.given.filled(word).replace("$PROMPT", prompt) for word in self.commands.lines[name]]
-        try:
-            done = subprocess.run(
-                words,
-                env=self.environment,
-                input=self.commands.inputs.get(name, b""),
-                capture_output=True,
-                timeout=CALL_SECONDS,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            return Outcome(error=f"no end after {CALL_SECONDS} s")
-        output = done.stdout.decode("latin-1")
-        if done.returncode == 0:
-            return Outcome(output)
-        return Outcome(error=f"exit {done.returncode}: {output}{done.stderr.decode('latin-1')}")
+        return ran(words, self.environment, self.commands.inputs.get(name, b""))
+
+
+def ran(words: Sequence[str], environment: Mapping[str, str], standard_input: bytes = b"") -> Outcome:
+    """Run a command to its end."""
+    try:
+        done = subprocess.run(
+            words, env=environment, input=standard_input, capture_output=True, timeout=CALL_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired:
+        return Outcome(error=f"no end after {CALL_SECONDS} s")
+    output = done.stdout.decode("latin-1")
+    if done.returncode == 0:
+        return Outcome(output)
+    return Outcome(error=f"exit {done.returncode}: {output}{done.stderr.decode('latin-1')}")
 
 
 @contextmanager

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from checks.clients.answers import THROTTLED_MESSAGE
-from checks.clients.children import Outcome
-from checks.clients.clients import Call, Client
+from checks.clients.aws_clients import LateClient
+from checks.clients.children import Given, Outcome
+from checks.clients.configurations import Call, Client
 from tests.standin_bedrock import SIGNING_NAMES
 from tests.standin_messages import Recorded
 
-REFUSED_MESSAGE = "is not known here"
 LONGEST = 300  # characters of a reason
 
 
@@ -22,27 +23,41 @@ class Verdict:
     note: str = ""
 
 
-def succeeded(call: Call, outcome: Outcome, arrived: Sequence[Recorded], key: str) -> Verdict:
+def succeeded(call: Call, outcome: Outcome, arrived: Sequence[Recorded], given: Given) -> Verdict:
     """Judge a call that must be answered."""
-    wrong = [] if call.text in outcome.text and not outcome.error else [f"the client shows {_shown(outcome)}"]
+    wrong = [] if call.text in outcome.text and not outcome.error else [f"the client shows {shown(outcome)}"]
     if len(arrived) != 1:
         wrong.append(f"{len(arrived)} requests arrived at AWS")
-    return Verdict("; ".join(wrong + _wrong_at_aws(call, arrived, key)))
+    return Verdict("; ".join(wrong + _wrong_at_aws(call, arrived, given)))
 
 
-def throttled(client: Client, outcome: Outcome, arrived: Sequence[Recorded], key: str) -> Verdict:
+def throttled(client: Client, outcome: Outcome, arrived: Sequence[Recorded], given: Given) -> Verdict:
     """Judge a call that AWS refuses."""
     wrong = _wrong_error([*client.throttled, THROTTLED_MESSAGE], outcome)
     note = f"{', '.join(client.throttled)}; attempts: {len(arrived)}"
-    return Verdict("; ".join(wrong + _wrong_at_aws(client.calls[0], arrived, key)), note)
+    return Verdict("; ".join(wrong + _wrong_at_aws(client.calls[0], arrived, given)), note)
 
 
-def refused(client: Client, outcome: Outcome, arrived: Sequence[Recorded]) -> Verdict:
-    """Judge a call that the gateway refuses."""
-    wrong = _wrong_error([*client.refused, REFUSED_MESSAGE], outcome)
+def refused(words: Sequence[str], outcome: Outcome, arrived: Sequence[Recorded]) -> Verdict:
+    """Judge a call that the gateway refuses, which the client must show in these words."""
+    wrong = _wrong_error(words, outcome)
     if arrived:
         wrong.append(f"{len(arrived)} requests arrived at AWS")
-    return Verdict("; ".join(wrong), ", ".join(client.refused))
+    return Verdict("; ".join(wrong), ", ".join(words[:-1]))
+
+
+def corrected(call: Call, outcome: Outcome, arrived: Sequence[Recorded], lines: Sequence[dict[str, Any]]) -> Verdict:
+    """Judge a call that the gateway refuses for the client's clock, and then serves; `lines` are the gateway's log."""
+    wrong = [] if call.text in outcome.text and not outcome.error else [f"the client shows {shown(outcome)}"]
+    attempts = [(line["status"], line["error"]) for line in lines]
+    if attempts != [(403, "RequestTimeTooSkewed"), (200, None)] or len(arrived) != 1:
+        wrong.append(f"the gateway served {attempts}, and {len(arrived)} requests arrived at AWS")
+    return Verdict("; ".join(wrong), "refused once, then right by the reply's Date")
+
+
+def refused_as_late(client: LateClient, outcome: Outcome, arrived: Sequence[Recorded]) -> Verdict:
+    """Judge a call of a client that does not correct its clock."""
+    return refused(client.told, outcome, arrived)
 
 
 def stands_in_readme(client: Client, readme: str) -> Verdict:
@@ -58,12 +73,16 @@ def stands_in_readme(client: Client, readme: str) -> Verdict:
     return Verdict(f"README.md says {told}, and what runs here is another configuration")
 
 
+def shown(outcome: Outcome) -> str:
+    return ascii(outcome.error or outcome.text)[:LONGEST]
+
+
 def _wrong_error(expected: Sequence[str], outcome: Outcome) -> list[str]:
     missing = [words for words in expected if words not in outcome.error]
-    return [f"{missing} is missing in what the client shows: {_shown(outcome)}"] if missing else []
+    return [f"{missing} is missing in what the client shows: {shown(outcome)}"] if missing else []
 
 
-def _wrong_at_aws(call: Call, arrived: Sequence[Recorded], key: str) -> list[str]:
+def _wrong_at_aws(call: Call, arrived: Sequence[Recorded], given: Given) -> list[str]:
     wrong = [] if arrived else ["nothing arrived at AWS"]
     for request in arrived:
         verdict = request.verdict
@@ -73,15 +92,11 @@ def _wrong_at_aws(call: Call, arrived: Sequence[Recorded], key: str) -> list[str
             wrong.append(f"signed for {verdict.service}")
         if request.service != call.service:
             wrong.append(f"it went to {request.service}, not {call.service}")
-        if key.encode() in request.raw:
-            wrong.append("AWS got the caller's key")
+        if any(secret.encode() in request.raw for secret in given.secrets()):
+            wrong.append("AWS got a credential of the caller's")
         if call.body and request.body != call.body:
             wrong.append(f"AWS got {len(request.body)} bytes that are not the {len(call.body)} sent")
     return wrong
-
-
-def _shown(outcome: Outcome) -> str:
-    return ascii(outcome.error or outcome.text)[:LONGEST]
 
 
 def _bare(code: str) -> str:

@@ -1,5 +1,6 @@
-"""boto3 with nothing but variables: the gateway's key is the AWS access key id. A call of each of the 8 services."""
+"""boto3 with nothing but variables: a key as access key id, or an issued key pair. A call of each of the 8 services."""
 
+import json
 from typing import Any
 
 import boto3
@@ -24,6 +25,11 @@ def converse_stream(prompt: str) -> str:
     answer = boto3.client("bedrock-runtime").converse_stream(modelId=MODEL, messages=messages(prompt))
     deltas = [event["contentBlockDelta"] for event in answer["stream"] if "contentBlockDelta" in event]
     return "".join(delta["delta"]["text"] for delta in deltas)
+
+
+def invoke_model(prompt: str) -> str:
+    answer = boto3.client("bedrock-runtime").invoke_model(modelId=MODEL, body=json.dumps({"prompt": prompt}))
+    return str(json.load(answer["body"])["content"][0]["text"])
 
 
 def apply_guardrail(prompt: str) -> str:
@@ -80,6 +86,7 @@ def status(answer: dict[str, Any]) -> str:
 CALLS = (
     converse,
     converse_stream,
+    invoke_model,
     apply_guardrail,
     list_foundation_models,
     list_agents,

@@ -1,0 +1,1 @@
+"""What Python and Node.js import when they start, so that their clocks are late."""
