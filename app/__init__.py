@@ -6,21 +6,38 @@
 tests/test_architecture.py holds them.
 """
 
+import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+from uuid import uuid4
 
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
+from app.core.account_changes import AccountChanges
 from app.core.key_pairs import KeyPairs
+from app.core.operation_grants import unknown_operation_entries
 from app.core.operations import load_table
 from app.core.policy import RegionRules
+from app.core.virtual_keys import new_text, token_of
+from app.gateway.audit_trail import AuditTrail
+from app.gateway.audited_changes import AuditedRegistry
+from app.gateway.budget_desk import BudgetDesk
+from app.gateway.customer_desk import CustomerDesk
 from app.gateway.diagnosis import Diagnosis
 from app.gateway.doorman import Doorman
+from app.gateway.key_changes import KeyChanges, KeyMaker
+from app.gateway.key_desk import KeyDesk
 from app.gateway.key_directory import KeyDirectory
+from app.gateway.member_desk import MemberDesk
+from app.gateway.model_catalog import ModelCatalog
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock
+from app.gateway.team_desk import TeamDesk
+from app.gateway.user_desk import UserDesk
 from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import NoLedger
@@ -33,8 +50,11 @@ from app.upstream.credentials import CredentialKeeper, from_botocore
 from app.upstream.endpoints import Endpoints
 from app.upstream.signing import Signer
 from app.web import bedrock_proxy, command_line, errors, health
-from app.web.access import LoopbackOnly
+from app.web.access import LoopbackOnly, caller_address
+from app.web.admin_api import audit, budgets, credentials, customers, description, keys, models, teams, users
+from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
+from app.web.request_headers import lower_case_headers
 from app.web.request_log import RequestLog, log_events
 from app.web.schema_commands import SchemaCommands
 from app.web.startup import Startup
@@ -67,12 +87,12 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     )
     options = _proxy_options(settings, frozenset(operations.services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
+    desks = _Desks(settings, Registry(database, _now), directory.refresh)
+    catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
+    _serve(app, _gate(doorman, settings), desks.nouns() | {"models": models.routes(catalog)})
     freshness = directory.freshness if settings.master_key else None
     app.register_blueprint(health.create_blueprint(database.answers, freshness))
-    if options.loopback_only:
-        app.before_request(_guard(options.loopback_only))
-    app.after_request(bedrock_proxy.leave_unread_bodies)
-    errors.register(app, options.services | {"bedrock"})
+    _surround(app, options)
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
     app.extensions["outcrop"] = Startup(
         settings,
@@ -83,6 +103,63 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
         database_answers=database.answers,
     )
     return app
+
+
+def _surround(app: Flask, options: ProxyOptions) -> None:
+    """What holds for every route."""
+    if options.loopback_only:
+        app.before_request(_guard(options.loopback_only))
+    app.after_request(bedrock_proxy.leave_unread_bodies)
+    errors.register(app, options.services | {"bedrock"})
+
+
+def _gate(doorman: Doorman, settings: Settings) -> Gate:
+    return Gate(doorman.admit, lower_case_headers, partial(caller_address, trusted_hops=settings.trusted_hops))
+
+
+def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> None:
+    for noun, routes in nouns.items():
+        app.register_blueprint(create_blueprint(noun, routes, gate))
+    for blueprint in description.create_blueprints(nouns):
+        app.register_blueprint(blueprint)
+
+
+class _Desks:
+    """Where keys and accounts are kept in order."""
+
+    def __init__(self, settings: Settings, registry: Registry, after_change: Callable[[], None]) -> None:
+        audited = AuditedRegistry(registry, _now, lambda: str(uuid4()), after_change)
+        pairs = KeyPairs(settings.secret_keys)
+        maker = KeyMaker(
+            new_text=lambda: new_text(secrets.token_urlsafe),
+            new_access_key_id=lambda: pairs.new_id(secrets.token_bytes),
+            pairs=pairs,
+            reserved=frozenset({token_of(settings.master_key)} if settings.master_key else ()),
+        )
+        changes = AccountChanges(_unknown_operations)
+        self.keys = KeyDesk(audited, maker, _unknown_operations)
+        self.teams = TeamDesk(audited, changes)
+        self.members = MemberDesk(audited)
+        self.users = UserDesk(audited, changes, KeyChanges(maker, _unknown_operations))
+        self.customers = CustomerDesk(audited, changes)
+        self.budgets = BudgetDesk(audited, changes)
+        self.audit_trail = AuditTrail(audited)
+
+    def nouns(self) -> dict[str, list[Route[Any, Any]]]:
+        """The admin routes, by what they are about."""
+        return {
+            "keys": keys.routes(self.keys),
+            "teams": teams.routes(self.teams, self.members),
+            "users": users.routes(self.users),
+            "customers": customers.routes(self.customers),
+            "budgets": budgets.routes(self.budgets),
+            "audit": audit.routes(self.audit_trail),
+            "credentials": credentials.routes(),
+        }
+
+
+def _unknown_operations(entries: Sequence[str]) -> Sequence[str]:
+    return unknown_operation_entries(entries, load_table())
 
 
 def _now() -> datetime:

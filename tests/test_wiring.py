@@ -9,10 +9,10 @@ from flask import Flask
 
 from app import create_app
 from app.settings import Settings
-from app.web.access import requires_no_auth, requires_virtual_key
+from app.web.access import requires_admin_key, requires_no_auth, requires_virtual_key
 
 ROOT = Path(__file__).resolve().parent.parent
-ACCESS = {requires_no_auth, requires_virtual_key}
+ACCESS = {requires_admin_key, requires_no_auth, requires_virtual_key}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,9 @@ def test_every_route_declares_who_may_use_it(app: Flask) -> None:
     assert undeclared == []
 
 
-def test_nothing_is_served_from_a_folder(app: Flask) -> None:
-    assert [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint == "static"] == []
+def test_nothing_is_served_from_a_folder_but_the_page_that_describes_the_routes(app: Flask) -> None:
+    assert [rule.rule for rule in app.url_map.iter_rules() if rule.endpoint.endswith("static")] == []
+    assert [rule.rule for rule in app.url_map.iter_rules() if "path:" in rule.rule] == ["/docs/<path:path>"]
 
 
 def test_the_readme_lists_exactly_the_variables_that_settings_read() -> None:

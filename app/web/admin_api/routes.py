@@ -13,6 +13,7 @@ from typing import Any, Generic, Literal, NoReturn, TypeVar
 from flask import Blueprint, Response, g, request
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from app.core.address_ranges import admits
 from app.core.admin_rights import require_administrator
 from app.core.callers import Actor, Caller
 from app.core.errors import AccessDenied, BodyTooLarge, NotAdministrator
@@ -92,9 +93,13 @@ class Gate:
             )
         if access != "any key" and caller.key_type == "llm_api":
             raise AccessDenied("This key's type is llm_api: it calls Bedrock and no admin route.")
+        address = self.address(request.environ)
+        for layer, rights in caller.layers:
+            if rights.addresses and not admits(rights.addresses, address):
+                raise AccessDenied(f"The {layer}'s addresses do not include {address or 'one that is not known'}.")
         if access == "administrator":
             require_administrator(caller, request.path, reads=reads)
-        return Actor(caller, self.address(request.environ))
+        return Actor(caller, address)
 
 
 def create_blueprint(name: str, routes: Sequence[Route[Any, Any]], gate: Gate) -> Blueprint:
@@ -126,7 +131,7 @@ def _path(given: dict[str, str]) -> dict[str, str]:
         try:
             storable(value)
         except ValueError as error:
-            raise UnfitRequest([_unfit("value_error", ["path", name], f"Value error, {error}")]) from None
+            raise UnfitRequest([_unfit("value_error", f"Value error, {error}", ["path", name])]) from None
     return given
 
 
@@ -153,20 +158,18 @@ def _body(model: type[Body]) -> Body:
 
 
 def _json(content: bytes) -> Any:
-    told = "JSON decode error"
-    position = 0
+    position, problem = 0, f"more than {_MOST_CONTAINERS} objects and lists"
     if content.count(b"{") + content.count(b"[") <= _MOST_CONTAINERS:
         try:
             return json.loads(content, parse_constant=_no_constant, object_pairs_hook=_without_duplicates)
         except json.JSONDecodeError as error:
-            told, position = f"{told}: {error.msg}", error.pos
+            position, problem = error.pos, error.msg
         except _Duplicate as error:
-            told = f"{told}: the name {str(error)[:100]!r} stands twice in one object"
+            problem = f"the name {str(error)[:100]!r} stands twice in one object"
         except (ValueError, RecursionError):
-            pass  # not UTF-8, a number without bounds, nesting without end
-    else:
-        told = f"{told}: more than {_MOST_CONTAINERS} objects and lists"
-    raise UnfitRequest([_unfit("json_invalid", ["body", position], told)])
+            problem = "not UTF-8, a number without bounds, or nested without end"
+    unfit = _unfit("json_invalid", "JSON decode error", ["body", position])
+    raise UnfitRequest([unfit | {"ctx": {"error": problem}}])
 
 
 class _Duplicate(ValueError):
@@ -190,9 +193,19 @@ def _checked(model: type[Query], sent: Any, where: str) -> Query:
         return model.model_validate(sent)
     except ValidationError as error:
         raise UnfitRequest(
-            [_unfit(one["type"], [where, *one["loc"]], one["msg"]) for one in error.errors(include_input=False)]
+            [
+                _unfit(*_AS_THE_PEER.get(one["type"], (one["type"], one["msg"])), [where, *one["loc"]])
+                for one in error.errors(include_input=False)
+            ]
         ) from None
 
 
-def _unfit(kind: str, loc: Sequence[str | int], message: str) -> dict[str, Any]:
+# money is a Decimal here and a float there
+_AS_THE_PEER = {
+    "decimal_parsing": ("float_parsing", "Input should be a valid number, unable to parse string as a number"),
+    "decimal_type": ("float_type", "Input should be a valid number"),
+}
+
+
+def _unfit(kind: str, message: str, loc: Sequence[str | int]) -> dict[str, Any]:
     return {"type": kind, "loc": list(loc), "msg": message}
