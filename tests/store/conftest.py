@@ -6,7 +6,7 @@ import pytest
 
 from app.core.accounts import Record
 from app.store.database import Database
-from app.store.registry import Registry
+from app.store.registry import Change, Registry
 from tests.store.samples import NOW
 
 Put = Callable[..., None]
@@ -23,6 +23,10 @@ def put(registry: Registry) -> Put:
     """Put records in one change."""
 
     def put(*records: Record) -> None:
-        registry.change(lambda change: [change.put(record) for record in records])
+        def work(change: Change) -> None:
+            for record in records:
+                change.put(record)
+
+        registry.change(work)
 
     return put

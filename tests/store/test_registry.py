@@ -140,7 +140,12 @@ def test_a_deleted_key_is_found_by_nothing(registry: Registry, put: Put) -> None
     registry.change(lambda change: change.remove(KEY))
 
     def look(records: Snapshot) -> list[object]:
-        return [records.key("key-1"), records.key(KEY.token), records.key(SECRET.token), *records.keys_named("batch jobs")]
+        return [
+            records.key("key-1"),
+            records.key(KEY.token),
+            records.key(SECRET.token),
+            *records.keys_named("batch jobs"),
+        ]
 
     assert registry.read(look) == [None, None, None]
     assert registry.read(lambda records: records.keys(KeyQuery(NOW)).total) == 0
