@@ -4,6 +4,7 @@ An ARN of a foundation model or of an inference profile says which model runs: i
 opaque: only AWS knows what an application inference profile, a provisioned or custom model, a prompt or a router runs.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -16,7 +17,10 @@ LONGEST_MODEL = 2048
 # The peer's words for "whatever is there", and for "nothing until somebody adds it"
 NOT_NARROWING = frozenset(("all-proxy-models", "all-team-models"))
 NOTHING = "no-default-models"
-_TELLING = ("foundation-model", "inference-profile")
+_TELLING = re.compile(
+    r"arn:aws[a-z-]*:bedrock:(?P<region>[a-z0-9-]*):[0-9]*:(?P<kind>foundation-model|inference-profile)/(?P<last>[^/]+)"
+)
+_OPAQUE = re.compile(r"arn:[^:]*:[^:]*:(?P<region>[^:]*):[^:]*:(?P<kind>[^/]*)/.*", re.DOTALL)
 _ROUTING = ("application-inference-profile", "prompt-router", "default-prompt-router")
 
 
@@ -46,15 +50,17 @@ def model_name(text: str) -> ModelName:
     if not looks_like_arn(text):
         # AWS takes opaque ids without their ARN too; none of them has a dot, and every model's id has
         return ModelName(text, is_arn=False, spellings=_spellings(text), profile=_profile(text), routes="." not in text)
-    parts = text.split(":", 5)
-    if len(parts) < 6:
+    telling = _TELLING.fullmatch(text)
+    if telling:
+        last = telling["last"]
+        profile = last.partition(".")[0] if telling["kind"] == "inference-profile" else _profile(last)
+        return ModelName(
+            text, is_arn=True, spellings=_spellings(last), profile=profile, region=telling["region"] or None
+        )
+    opaque = _OPAQUE.fullmatch(text)
+    if not opaque:
         return ModelName(text, is_arn=True, routes=True)
-    service, region, resource = parts[2], parts[3] or None, parts[5]
-    kind, _, rest = resource.partition("/")
-    if service == "bedrock" and kind in _TELLING and rest and "/" not in rest:
-        profile = rest.partition(".")[0] if kind == "inference-profile" else _profile(rest)
-        return ModelName(text, is_arn=True, spellings=_spellings(rest), profile=profile, region=region)
-    return ModelName(text, is_arn=True, region=region, routes=kind in _ROUTING)
+    return ModelName(text, is_arn=True, region=opaque["region"] or None, routes=opaque["kind"] in _ROUTING)
 
 
 def foundation_model(model_id: str) -> str:

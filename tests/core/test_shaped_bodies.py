@@ -14,7 +14,7 @@ OPENAI = [
     "/bedrock/openai/v1/responses",
 ]
 ANTHROPIC = ["/bedrock/anthropic/v1/messages", "/bedrock/v1/messages", "/bedrock/anthropic/v1/messages/count_tokens"]
-OPENAI_BEYOND = [
+OPENAI_BEYOND: list[dict[str, object]] = [
     {"background": True},
     {"background": 1},
     {"BACKGROUND": True},
@@ -44,7 +44,7 @@ OPENAI_BEYOND = [
     {"messages": [{"role": "user", "content": [{"image_url": {"url": "s3://theirs/key"}}]}]},
     {"input": [{"role": "user", "content": [{"type": "input_image", "image_url": "S3://theirs/key"}]}]},
 ]
-OPENAI_PLAIN = [
+OPENAI_PLAIN: list[dict[str, object]] = [
     {},
     {"background": False, "previous_response_id": None, "conversation": None, "tools": None, "prompt": None},
     {"tools": []},
@@ -60,7 +60,7 @@ OPENAI_PLAIN = [
     {"messages": [{"role": "user", "content": "s3://theirs/key"}]},
     {"tools": [{"type": "function", "parameters": {"properties": {"file_id": {"type": "string"}}}}]},
 ]
-ANTHROPIC_BEYOND = [
+ANTHROPIC_BEYOND: list[dict[str, object]] = [
     {"mcp_servers": [{"url": "https://x"}]},
     {"mcp_servers": {}},
     {"container": "c_1"},
@@ -75,7 +75,7 @@ ANTHROPIC_BEYOND = [
     {"messages": [{"role": "user", "content": [{"type": "image", "source": {"type": "file", "file_id": "f"}}]}]},
     {"messages": [{"role": "user", "content": [{"type": "container_upload", "file_id": "f"}]}]},
 ]
-ANTHROPIC_PLAIN = [
+ANTHROPIC_PLAIN: list[dict[str, object]] = [
     {},
     {"mcp_servers": None, "container": None, "tools": None},
     {"mcp_servers": [], "tools": []},

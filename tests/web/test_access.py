@@ -3,7 +3,7 @@
 import pytest
 
 from app.core.errors import AccessDenied
-from app.web.access import LoopbackOnly
+from app.web.access import LoopbackOnly, caller_address
 
 LOCAL = {"REMOTE_ADDR": "127.0.0.1", "HTTP_HOST": "localhost:4000"}
 
@@ -159,3 +159,78 @@ def test_the_refusal_says_what_to_set() -> None:
 
     assert "LITELLM_MASTER_KEY" in told
     assert "openssl rand" in told
+
+
+def address(hops: int, forwarded: str | None = None, peer: str = "198.51.100.9") -> str | None:
+    """Where such a request came from."""
+    environ = {"REMOTE_ADDR": peer}
+    if forwarded is not None:
+        environ["HTTP_X_FORWARDED_FOR"] = forwarded
+    return caller_address(environ, hops)
+
+
+@pytest.mark.parametrize(
+    ("peer", "found"),
+    [
+        ("198.51.100.9", "198.51.100.9"),
+        ("::ffff:198.51.100.9", "198.51.100.9"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("fe80::1%eth0", "fe80::1"),
+        ("", None),
+        ("unix:", None),
+    ],
+)
+def test_without_proxies_the_caller_is_the_peer(peer: str, found: str | None) -> None:
+    """Whatever it says of itself."""
+    assert address(0, peer=peer) == found
+    assert address(0, "203.0.113.1", peer) == found
+
+
+@pytest.mark.parametrize(
+    ("hops", "forwarded", "found"),
+    [
+        (1, None, None),
+        (1, "", None),
+        (1, "203.0.113.1", "203.0.113.1"),
+        (1, "10.0.0.1, 203.0.113.1", "203.0.113.1"),
+        (1, "10.0.0.1,203.0.113.1 ", "203.0.113.1"),
+        (2, "203.0.113.1", None),
+        (2, "203.0.113.1, 192.0.2.2", "203.0.113.1"),
+        (2, "10.0.0.1, 203.0.113.1, 192.0.2.2", "203.0.113.1"),
+        (3, "10.0.0.1, 203.0.113.1, 192.0.2.2", "10.0.0.1"),
+        (4, "10.0.0.1, 203.0.113.1, 192.0.2.2", None),
+        (1, "203.0.113.1,", None),
+        (1, "10.0.0.1, unknown", None),
+        (1, "10.0.0.1, _hidden", None),
+        (2, "localhost, 192.0.2.2", None),
+    ],
+)
+def test_behind_proxies_the_caller_is_who_the_outermost_of_them_saw(
+    hops: int, forwarded: str | None, found: str | None
+) -> None:
+    """What stands further left was written by the caller; the peer is a proxy and says nothing."""
+    assert address(hops, forwarded) == found
+
+
+@pytest.mark.parametrize(
+    ("written", "found"),
+    [
+        ("203.0.113.1:8080", "203.0.113.1"),
+        ("[2001:db8::1]:8080", "2001:db8::1"),
+        ("[2001:db8::1]", "2001:db8::1"),
+        ("2001:db8::1", "2001:db8::1"),
+        ("::ffff:203.0.113.1", "203.0.113.1"),
+        ("[::ffff:203.0.113.1]:80", "203.0.113.1"),
+        ("203.0.113.1:", None),
+        ("203.0.113.1:123456", None),
+        ("203.0.113.256", None),
+        ("203.0.113.01", None),
+        ("[2001:db8::1", None),
+        ("2001:db8::1]:80", None),
+        ('"203.0.113.1"', None),
+        ("203.0.113.1 203.0.113.2", None),
+    ],
+)
+def test_an_address_may_have_its_port(written: str, found: str | None) -> None:
+    """As load balancers write them; what is no address is unknown."""
+    assert address(1, written) == found
