@@ -154,8 +154,8 @@ def test_a_json_line_says_exactly_what_the_record_says(hostile: str) -> None:
 def test_a_record_has_no_place_for_a_credential() -> None:
     """Nor for what was said: a new field must be thought about here."""
     assert {field.name for field in fields(CallRecord)} == set(
-        "call_id arrived_at arrived method caller team user service operation model region status error aws_request_id streamed "
-        "sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
+        "call_id arrived_at arrived method caller team user service operation model region status error aws_request_id "
+        "streamed sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
     )
 
 
