@@ -1,0 +1,70 @@
+"""The whole application in this process, on a database of the test's own, and whoever calls its admin routes."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from flask_sqlalchemy import SQLAlchemy
+
+from app import create_app
+from app.settings import Settings
+from tests.fakes import FakeBedrock
+
+MASTER_KEY = "sk-the-administrator-0123456789"
+SECRET_KEY = "0123456789abcdef0123456789abcdef"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back; `json` is None where it is none."""
+
+    status_code: int
+    json: Any
+    text: str
+    headers: dict[str, str]
+
+
+@dataclass
+class AdminClient:
+    """Calls the routes by a key: the master key, unless told otherwise."""
+
+    app: Flask
+
+    @classmethod
+    def on(cls, database_url: str, folder: Path, **variables: str) -> "AdminClient":
+        """`variables`: further ones of the environment."""
+        environment = {"LITELLM_MASTER_KEY": MASTER_KEY, "DATABASE_URL": database_url, **variables}
+        return cls(create_app(Settings.from_environment(environment, folder), FakeBedrock()))
+
+    def get(self, path: str, /, by: str | None = MASTER_KEY, **query: Any) -> Answer:
+        return self._send("GET", path, by, query_string=query)
+
+    def post(self, path: str, /, by: str | None = MASTER_KEY, **body: Any) -> Answer:
+        return self._send("POST", path, by, json=body)
+
+    def send(self, path: str, content: bytes, by: str | None = MASTER_KEY) -> Answer:
+        """POST these bytes."""
+        return self._send("POST", path, by, data=content)
+
+    def made(self, path: str, /, **body: Any) -> Any:
+        """What the administrator is answered for what must succeed."""
+        answer = self.post(path, **body)
+        assert answer.status_code == 200, answer.text
+        return answer.json
+
+    def new_key(self, **fields: Any) -> str:
+        """The text of a new key."""
+        text: str = self.made("/key/generate", **fields)["key"]
+        return text
+
+    def close(self) -> None:
+        """Close the database's connections."""
+        database: SQLAlchemy = self.app.extensions["sqlalchemy"]
+        with self.app.app_context():
+            database.engine.dispose()
+
+    def _send(self, method: str, path: str, by: str | None, **options: Any) -> Answer:
+        headers = {"Authorization": f"Bearer {by}"} if by else {}
+        sent = self.app.test_client().open(path, method=method, headers=headers, **options)
+        return Answer(sent.status_code, sent.get_json(silent=True), sent.text, dict(sent.headers))
