@@ -1,0 +1,181 @@
+"""A key that is blocked is served by no worker of any process a second later; and what holds without the database."""
+
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from queue import Queue
+
+import pytest
+
+from tests.databases import private_postgres
+from tests.end_to_end.key_ring import Issued, KeyRing, key_ring
+from tests.end_to_end.streams import converse_request
+from tests.end_to_end.workers import connection_to_each_worker
+from tests.gateway_process import GatewayProcess
+from tests.raw_client import RawConnection, RawReply, exchange, raw_request
+from tests.standin_bedrock import StandinBedrock
+
+# REVOKED_KEYS=100 for the figure, at some 25 s
+KEYS = int(os.environ.get("REVOKED_KEYS", "20"))
+BUSY_CALLERS = 4
+REVOKED_WITHIN_SECONDS = 1.0
+# about what it takes to ask four busy workers, so that each key is asked for when its second is over
+BETWEEN_SECONDS = 0.1
+TARGET = "/bedrock/model/amazon.nova-lite-v1:0/converse"
+
+
+def ask_all(workers: list[RawConnection], text: str) -> list[int]:
+    """The status that a call with this key gets, at each worker at once."""
+    for worker in workers:
+        worker.send(converse_request(TARGET, text))
+    return [worker.read_reply().status for worker in workers]
+
+
+class Load:
+    """Callers that never pause, on every gateway."""
+
+    def __init__(self, gateways: list[GatewayProcess], key: str) -> None:
+        self._request = converse_request(TARGET, key)
+        self._end = threading.Event()
+        self.statuses: list[int] = []
+        self._threads = [
+            threading.Thread(target=self._call, args=(gateways[number % len(gateways)],))
+            for number in range(BUSY_CALLERS)
+        ]
+
+    def __enter__(self) -> "Load":
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end.set()
+        for thread in self._threads:
+            thread.join(10)
+
+    def _call(self, gateway: GatewayProcess) -> None:
+        with RawConnection(gateway.port) as connection:
+            while not self._end.is_set():
+                connection.send(self._request)
+                self.statuses.append(connection.read_reply().status)
+
+
+@pytest.fixture
+def two_gateways(postgresql_url: str, standin: StandinBedrock) -> Iterator[list[GatewayProcess]]:
+    """Two processes of two workers each, on one PostgreSQL."""
+    environment = {"DATABASE_URL": postgresql_url, "WEB_CONCURRENCY": "2"}
+    with GatewayProcess(environment, standin) as first, GatewayProcess(environment, standin) as second:
+        yield [first, second]
+
+
+def test_a_blocked_key_is_served_by_no_worker_a_second_later(
+    two_gateways: list[GatewayProcess], postgresql_url: str
+) -> None:
+    """Every key, by four workers in two processes on one PostgreSQL, under load."""
+    with ExitStack() as stack:
+        ring = stack.enter_context(key_ring(postgresql_url))
+        issued = [ring.issue() for _ in range(KEYS)]
+        workers = [one for gateway in two_gateways for one in connection_to_each_worker(gateway, stack)]
+        for one in issued:
+            assert ask_all(workers, one.text) == [200] * 4
+        load = stack.enter_context(Load(two_gateways, ring.issue().text))
+        blocked: Queue[tuple[Issued, float]] = Queue()
+        stack.enter_context(ThreadPoolExecutor(1)).submit(_block_all, ring, issued, blocked)
+        late = [name for _ in issued for name in _served_late(workers, *blocked.get(timeout=10))]
+
+    assert set(load.statuses) == {200}
+    assert late == []
+
+
+def _block_all(ring: KeyRing, issued: list[Issued], blocked: "Queue[tuple[Issued, float]]") -> None:
+    """One after the other, each handed on with the moment at which its change was committed."""
+    for one in issued:
+        ring.block(one)
+        blocked.put((one, time.monotonic()))
+        time.sleep(BETWEEN_SECONDS)
+
+
+def _served_late(workers: list[RawConnection], issued: Issued, blocked_at: float) -> list[str]:
+    """The key, for each worker that serves it when its second is over."""
+    time.sleep(max(0.0, blocked_at + REVOKED_WITHIN_SECONDS - time.monotonic()))
+    return [issued.key.key_name for status in ask_all(workers, issued.text) if status != 401]
+
+
+class Outage:
+    """A gateway on a PostgreSQL server of its own, which can be stopped and started."""
+
+    def __init__(self, stack: ExitStack, standin: StandinBedrock) -> None:
+        server = private_postgres()
+        self.url = stack.enter_context(server)
+        self._server = server._server
+        environment = {"DATABASE_URL": self.url, "OUTCROP_KNOWN_KEY_SECONDS": "8"}
+        self.gateway = stack.enter_context(GatewayProcess(environment, standin))
+        with key_ring(self.url) as ring:
+            self.warm, self.cold = ring.issue(), ring.issue()
+
+    def stop(self) -> None:
+        self._server.stop()
+        self.wait_for_readiness(lambda status, body: "keys" in body)
+
+    def start(self) -> None:
+        self._server.start()
+
+    def call(self, issued: Issued) -> RawReply:
+        return exchange(self.gateway.port, converse_request(TARGET, issued.text))
+
+    def readiness(self) -> tuple[int, dict[str, str]]:
+        reply = exchange(self.gateway.port, raw_request("GET", "/health/readiness"))
+        return reply.status, json.loads(reply.body)
+
+    def wait_for_readiness(self, holds: Callable[[int, dict[str, str]], bool], timeout: float = 15) -> float:
+        """Seconds until it says so."""
+        began = time.monotonic()
+        while not holds(*self.readiness()):
+            assert time.monotonic() < began + timeout, self.readiness()
+            time.sleep(0.05)
+        return time.monotonic() - began
+
+
+@pytest.fixture
+def outage(standin: StandinBedrock) -> Iterator[Outage]:
+    with ExitStack() as stack:
+        yield Outage(stack, standin)
+
+
+def test_without_the_database_known_keys_go_on_for_a_while(outage: Outage) -> None:
+    """And come back with it."""
+    assert outage.call(outage.warm).status == 200
+    assert outage.readiness() == (200, {"status": "healthy", "db": "connected"})
+    outage.stop()
+
+    status, body = outage.readiness()
+    assert (status, body["status"], body["db"]) == (200, "healthy", "unreachable")
+    assert body["keys"].startswith("not refreshed for ")
+    assert outage.call(outage.warm).status == 200
+    refused = outage.call(outage.cold)
+    assert (refused.status, refused.header("Retry-After")) == (503, "1")
+    assert refused.header("x-amzn-ErrorType") == "ServiceUnavailableException"
+
+    outage.wait_for_readiness(lambda status, body: status == 503 and body["status"] == "unhealthy")
+    assert outage.call(outage.warm).status == 503
+
+    outage.start()
+    took = outage.wait_for_readiness(lambda status, body: status == 200 and "keys" not in body)
+    assert took < 3
+    assert (outage.call(outage.warm).status, outage.call(outage.cold).status) == (200, 200)
+
+
+def test_what_was_revoked_while_a_worker_could_not_see_it_is_revoked_when_it_can(outage: Outage) -> None:
+    assert outage.call(outage.warm).status == 200
+    outage.stop()
+    assert outage.call(outage.warm).status == 200
+    outage.start()
+    with key_ring(outage.url) as ring:
+        ring.block(outage.warm)
+    outage.wait_for_readiness(lambda status, body: "keys" not in body)
+
+    assert outage.call(outage.warm).status == 401
