@@ -33,6 +33,9 @@ OWNERS = {
     "urllib3": "upstream",
     "sqlalchemy": "store",
     "psycopg2": "store",
+    "flask_sqlalchemy": "store",
+    "flask_migrate": "store",
+    "alembic": "store",
 }
 LONGEST_FILE, LONGEST_FUNCTION = 300, 40
 NO_NOUNS = {"utils", "util", "helpers", "helper", "common", "misc", "manager"}

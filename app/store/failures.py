@@ -14,6 +14,7 @@ _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 5
 # SQLite files every mistake in a statement under OperationalError too, with this code
 _SQLITE_MISTAKE = sqlite3.SQLITE_ERROR
+_SQLITE_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 # PostgreSQL's codes: a table or a column is not there, the server lets nobody write (a standby)
 _NO_SCHEMA, _READ_ONLY = ("42P01", "42703"), "25006"
 _NO_SCHEMA_SQLITE = ("no such table", "no such column", "has no column named")
@@ -59,4 +60,6 @@ def _is_away(error: StatementError) -> bool:
         return True
     if isinstance(error.orig, sqlite3.OperationalError):
         return error.orig.sqlite_errorcode != _SQLITE_MISTAKE
+    if isinstance(error.orig, sqlite3.DatabaseError):
+        return error.orig.sqlite_errorcode & 0xFF in _SQLITE_NO_DATABASE
     return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "pgcode", None) == _READ_ONLY
