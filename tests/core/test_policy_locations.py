@@ -77,14 +77,24 @@ def test_every_place_for_a_location_is_refused_where_no_list_has_it(operation: O
         assert passes or "The key's resources do not include the S3 location s3://theirs/key" in (told or "")
 
 
-@pytest.mark.parametrize("layer", ["key", "team", "user"])
-def test_every_layer_must_let_a_location_pass(layer: str) -> None:
+@pytest.mark.parametrize("layer", ["key", "team"])
+def test_a_key_and_its_team_must_each_let_a_location_pass(layer: str) -> None:
     for good in (Rights(resources=("s3://theirs",)), Rights(operations=("all",))):
         layers = dict.fromkeys(("key", "team", "user"), good)
         assert refusal(caller(**layers), NOVA, video("s3://theirs/key")) is None
         assert f"The {layer}'s resources" in (
             refusal(caller(**{**layers, layer: Rights()}), NOVA, video("s3://theirs/key")) or ""
         )
+
+
+def test_a_users_list_binds_locations_only_where_there_is_one() -> None:
+    good = Rights(resources=("s3://theirs",))
+
+    assert refusal(caller(key=good, user=Rights()), NOVA, video("s3://theirs/key")) is None
+    assert "The user's resources" in (
+        refusal(caller(key=good, user=Rights(resources=("s3://ours",))), NOVA, video("s3://theirs/key")) or ""
+    )
+    assert "The key's resources" in (refusal(caller(key=Rights(), user=good), NOVA, video("s3://theirs/key")) or "")
 
 
 def test_a_list_of_resources_binds_also_where_all_is_granted() -> None:
