@@ -1,5 +1,6 @@
 """AWS's own SDK with nothing but environment variables: a virtual key as access key id, or an issued pair."""
 
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from app.core.accounts import Rights
 from tests.end_to_end.key_ring import SECRET_KEY, Issued, KeyRing, key_ring
-from tests.gateway_process import GatewayProcess
+from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.raw_client import RawReply, exchange, raw_request
 from tests.signed_calls import signed_headers
 from tests.standin_bedrock import StandinBedrock
@@ -94,6 +95,25 @@ def test_an_unmodified_sdk_calls_runtime_and_agents(environment: Any, ring: KeyR
     environment(issued.pair if by == "an issued pair" else (issued.text, "any"))
 
     call_everything()
+
+
+def test_the_pair_that_the_administrator_is_answered_opens(environment: Any, signing_gateway: GatewayProcess) -> None:
+    """And a regenerated key brings another; the former pair ends with the former text."""
+    first = _administer(signing_gateway, "/key/generate", {})
+    environment((first["aws_access_key_id"], first["aws_secret_access_key"]))
+    converse()
+    second = _administer(signing_gateway, f"/key/{first['key']}/regenerate", {})
+    with pytest.raises(ClientError, match="UnrecognizedClientException"):
+        converse()
+    environment((second["aws_access_key_id"], second["aws_secret_access_key"]))
+    converse()
+
+
+def _administer(gateway: GatewayProcess, path: str, content: dict[str, Any]) -> Any:
+    headers = [("Authorization", f"Bearer {MASTER_KEY}"), ("Content-Type", "application/json")]
+    reply = exchange(gateway.port, raw_request("POST", path, headers, json.dumps(content).encode()))
+    assert reply.status == 200, reply.body
+    return json.loads(reply.body)
 
 
 def test_the_line_of_a_call_names_the_key(
