@@ -1,6 +1,7 @@
 """The types of fields that admin requests share: each says what fits, so that nothing half-right is stored."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,6 +17,8 @@ _MOST_ENTRIES = 1000
 _FIRST_YEAR, _LAST_YEAR = 1970, 9000
 # what every writer and reader of JSON takes
 _DEEPEST = 32
+# after an even number of backslashes: after an odd one it is a backslash and five characters
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
 # databases count rows to skip in 64 bits
 MOST_PAGES = 2**40
 
@@ -47,7 +50,7 @@ def _small_json(value: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("is no JSON that can be stored") from None
     if len(text) > _MOST_METADATA_BYTES:
         raise ValueError(f"is larger than {_MOST_METADATA_BYTES} bytes as JSON")
-    if "\\u0000" in text or ("\\ud8" in text and not _encodes(value)):
+    if _NUL.search(text) or ("\\ud" in text and not _encodes(value)):
         raise ValueError("has a character that cannot be stored")
     return value
 
