@@ -18,6 +18,7 @@ from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
 from app.core.account_changes import AccountChanges
+from app.core.errors import StoreUnavailable
 from app.core.key_pairs import KeyPairs
 from app.core.operation_grants import unknown_operation_entries
 from app.core.operations import load_table
@@ -43,7 +44,7 @@ from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import NoLedger
 from app.store.registry import Registry
 from app.store.rows import db
-from app.store.schema import Migrations, Schema
+from app.store.schema import Migrations, Schema, State
 from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
@@ -54,10 +55,14 @@ from app.web.access import LoopbackOnly, caller_address
 from app.web.admin_api import audit, budgets, credentials, customers, description, keys, models, teams, users
 from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
+from app.web.desk_commands import CommandDesks
+from app.web.key_commands import keys_group
 from app.web.request_headers import lower_case_headers
 from app.web.request_log import RequestLog, log_events
 from app.web.schema_commands import SchemaCommands
 from app.web.startup import Startup
+from app.web.team_commands import teams_group
+from app.web.user_commands import users_group
 
 # As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
 # less costs a TLS handshake on the request path.
@@ -94,6 +99,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.register_blueprint(health.create_blueprint(database.answers, freshness))
     _surround(app, options)
     app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
+    _add_commands(app, desks, database)
     app.extensions["outcrop"] = Startup(
         settings,
         keep_credentials=credentials.start,
@@ -156,6 +162,25 @@ class _Desks:
             "audit": audit.routes(self.audit_trail),
             "credentials": credentials.routes(),
         }
+
+
+def _add_commands(app: Flask, desks: _Desks, database: Database) -> None:
+    trouble = partial(_trouble, app.extensions["schema"], database)
+    found = CommandDesks(desks.keys, desks.teams, desks.users, trouble)
+    for make in (keys_group, teams_group, users_group):
+        app.cli.add_command(make(found))
+
+
+def _trouble(schema: Schema, database: Database) -> str:
+    """Why the database cannot be used, and what to do; empty: it can."""
+    try:
+        state = schema.state()
+    except StoreUnavailable:
+        return f"The database {database.describe()} does not answer: check DATABASE_URL and that the server runs."
+    return {
+        State.BEHIND: "The database has not this version's tables: run `flask --app wsgi db upgrade`.",
+        State.AHEAD: "The database has a later version's tables: run the version that made them, or a later one.",
+    }.get(state, "")
 
 
 def _unknown_operations(entries: Sequence[str]) -> Sequence[str]:
