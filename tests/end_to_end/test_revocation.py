@@ -12,10 +12,10 @@ from queue import Queue
 import pytest
 
 from tests.databases import private_postgres
-from tests.end_to_end.key_ring import Issued, KeyRing, key_ring
+from tests.end_to_end.key_ring import Issued, key_ring
 from tests.end_to_end.streams import converse_request
 from tests.end_to_end.workers import connection_to_each_worker
-from tests.gateway_process import GatewayProcess
+from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.raw_client import RawConnection, RawReply, exchange, raw_request
 from tests.standin_bedrock import StandinBedrock
 
@@ -23,6 +23,8 @@ from tests.standin_bedrock import StandinBedrock
 KEYS = int(os.environ.get("REVOKED_KEYS", "20"))
 BUSY_CALLERS = 4
 REVOKED_WITHIN_SECONDS = 1.0
+# the database is probed once a second, and machines may be busy
+RECOVERED_WITHIN_SECONDS = 5.0
 # about what it takes to ask four busy workers, so that each key is asked for when its second is over
 BETWEEN_SECONDS = 0.1
 TARGET = "/bedrock/model/amazon.nova-lite-v1:0/converse"
@@ -84,17 +86,19 @@ def test_a_blocked_key_is_served_by_no_worker_a_second_later(
             assert ask_all(workers, one.text) == [200] * 4
         load = stack.enter_context(Load(two_gateways, ring.issue().text))
         blocked: Queue[tuple[Issued, float]] = Queue()
-        stack.enter_context(ThreadPoolExecutor(1)).submit(_block_all, ring, issued, blocked)
+        stack.enter_context(ThreadPoolExecutor(1)).submit(_block_all, two_gateways[0], issued, blocked)
         late = [name for _ in issued for name in _served_late(workers, *blocked.get(timeout=10))]
 
     assert set(load.statuses) == {200}
     assert late == []
 
 
-def _block_all(ring: KeyRing, issued: list[Issued], blocked: "Queue[tuple[Issued, float]]") -> None:
-    """One after the other, each handed on with the moment at which its change was committed."""
+def _block_all(gateway: GatewayProcess, issued: list[Issued], blocked: "Queue[tuple[Issued, float]]") -> None:
+    """One after the other, each handed on with the moment at which /key/block answered."""
+    headers = [("Authorization", f"Bearer {MASTER_KEY}"), ("Content-Type", "application/json")]
     for one in issued:
-        ring.block(one)
+        body = json.dumps({"key": one.text}).encode()
+        assert exchange(gateway.port, raw_request("POST", "/key/block", headers, body)).status == 200
         blocked.put((one, time.monotonic()))
         time.sleep(BETWEEN_SECONDS)
 
@@ -108,11 +112,11 @@ def _served_late(workers: list[RawConnection], issued: Issued, blocked_at: float
 class Outage:
     """A gateway on a PostgreSQL server of its own, which can be stopped and started."""
 
-    def __init__(self, stack: ExitStack, standin: StandinBedrock) -> None:
+    def __init__(self, stack: ExitStack, standin: StandinBedrock, known_key_seconds: str) -> None:
         server = private_postgres()
         self.url = stack.enter_context(server)
         self._server = server._server
-        environment = {"DATABASE_URL": self.url, "OUTCROP_KNOWN_KEY_SECONDS": "8"}
+        environment = {"DATABASE_URL": self.url, "OUTCROP_KNOWN_KEY_SECONDS": known_key_seconds}
         self.gateway = stack.enter_context(GatewayProcess(environment, standin))
         with key_ring(self.url) as ring:
             self.warm, self.cold = ring.issue(), ring.issue()
@@ -131,7 +135,7 @@ class Outage:
         reply = exchange(self.gateway.port, raw_request("GET", "/health/readiness"))
         return reply.status, json.loads(reply.body)
 
-    def wait_for_readiness(self, holds: Callable[[int, dict[str, str]], bool], timeout: float = 15) -> float:
+    def wait_for_readiness(self, holds: Callable[[int, dict[str, str]], bool], timeout: float = 30) -> float:
         """Seconds until it says so."""
         began = time.monotonic()
         while not holds(*self.readiness()):
@@ -141,13 +145,15 @@ class Outage:
 
 
 @pytest.fixture
-def outage(standin: StandinBedrock) -> Iterator[Outage]:
+def outage(request: pytest.FixtureRequest, standin: StandinBedrock) -> Iterator[Outage]:
+    """Of a gateway that believes what it knows for so many seconds."""
     with ExitStack() as stack:
-        yield Outage(stack, standin)
+        yield Outage(stack, standin, request.param)
 
 
-def test_without_the_database_known_keys_go_on_for_a_while(outage: Outage) -> None:
-    """And come back with it."""
+@pytest.mark.parametrize("outage", ["300"], indirect=True)
+def test_without_the_database_known_keys_go_on(outage: Outage) -> None:
+    """And unknown ones as soon as it is back; what was revoked meanwhile is revoked then."""
     assert outage.call(outage.warm).status == 200
     assert outage.readiness() == (200, {"status": "healthy", "db": "connected"})
     outage.stop()
@@ -160,22 +166,24 @@ def test_without_the_database_known_keys_go_on_for_a_while(outage: Outage) -> No
     assert (refused.status, refused.header("Retry-After")) == (503, "1")
     assert refused.header("x-amzn-ErrorType") == "ServiceUnavailableException"
 
-    outage.wait_for_readiness(lambda status, body: status == 503 and body["status"] == "unhealthy")
-    assert outage.call(outage.warm).status == 503
-
     outage.start()
-    took = outage.wait_for_readiness(lambda status, body: status == 200 and "keys" not in body)
-    assert took < 3
+    assert outage.wait_for_readiness(lambda status, body: "keys" not in body) < RECOVERED_WITHIN_SECONDS
     assert (outage.call(outage.warm).status, outage.call(outage.cold).status) == (200, 200)
 
 
-def test_what_was_revoked_while_a_worker_could_not_see_it_is_revoked_when_it_can(outage: Outage) -> None:
+@pytest.mark.parametrize("outage", ["2"], indirect=True)
+def test_after_a_while_without_the_database_no_key_is_believed(outage: Outage) -> None:
+    """And what was revoked while nobody could be told is revoked when it is back."""
     assert outage.call(outage.warm).status == 200
     outage.stop()
-    assert outage.call(outage.warm).status == 200
+    outage.wait_for_readiness(lambda status, body: status == 503 and body["status"] == "unhealthy")
+    refused = outage.call(outage.warm)
+    assert (refused.status, refused.header("Retry-After")) == (503, "1")
+
     outage.start()
     with key_ring(outage.url) as ring:
         ring.block(outage.warm)
-    outage.wait_for_readiness(lambda status, body: "keys" not in body)
-
-    assert outage.call(outage.warm).status == 401
+    outage.wait_for_readiness(lambda status, body: status == 200 and "keys" not in body)
+    # one poll may have begun before the key was blocked
+    time.sleep(REVOKED_WITHIN_SECONDS)
+    assert (outage.call(outage.warm).status, outage.call(outage.cold).status) == (401, 200)
