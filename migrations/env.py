@@ -3,6 +3,9 @@
 import click
 from alembic import context
 from flask import current_app
+from sqlalchemy.exc import DBAPIError
+
+from app.core.errors import StoreUnavailable
 
 migrations = current_app.extensions["migrate"]
 
@@ -32,7 +35,8 @@ def _tell(step, **_) -> None:
     click.echo(f"database schema: {direction} {step.up_revision_id} ({step.up_revision.doc.rstrip('.')})")
 
 
-if context.is_offline_mode():
-    offline()
-else:
-    online()
+try:
+    offline() if context.is_offline_mode() else online()
+except (DBAPIError, StoreUnavailable) as error:
+    # one line, which a release phase and a start can show
+    raise click.ClickException(str(getattr(error, "orig", error)).partition("\n")[0]) from None

@@ -76,6 +76,7 @@ class Database:
             self._changes = engine.execution_options(isolation_level="READ COMMITTED")
         # one change at a time: those that wait for their turn must not hold all the connections
         self._turn = Lock()
+        self._asking = Lock()
         self._asked_at = float("-inf")
         self._answered = False
 
@@ -118,10 +119,11 @@ class Database:
 
     def answers(self) -> bool:
         """Whether a query comes back, at most a second ago: probes and the curious ask without limit."""
-        if monotonic() - self._asked_at > _ANSWER_SECONDS:
-            self._asked_at = monotonic()
-            self._answered = self._ask()
-        return self._answered
+        with self._asking:  # whoever comes meanwhile wants this answer, not the one before it
+            if monotonic() - self._asked_at > _ANSWER_SECONDS:
+                self._answered = self._ask()
+                self._asked_at = monotonic()
+            return self._answered
 
     def describe(self) -> str:
         """Where the database is, without its password, which may also stand in the query."""

@@ -40,7 +40,8 @@ class SchemaUpgrade:
             _log.info(line)
         if done.returncode:
             self._schema.state()  # it may be away by now
-            raise UpgradeFailed((done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1])
+            said = done.stderr.strip().rpartition("\n")[2].removeprefix("Error: ")
+            raise UpgradeFailed(said or f"exit status {done.returncode}")
 
     def run_when_it_answers(self) -> None:
         """Beside everything else, for a database that was away at the start. Never raises."""

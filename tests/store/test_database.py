@@ -5,6 +5,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from time import monotonic
@@ -184,6 +185,11 @@ def test_a_change_that_waits_for_sqlites_lock_stops_no_other_greenlet(sqlite_url
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, timeout=60, check=False)
 
     assert (done.stdout.strip(), done.returncode) == ("1", 0), done.stderr
+
+
+def test_many_who_ask_at_once_whether_it_answers_get_one_true_answer(database: Database) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda _: database.answers(), range(8))) == [True] * 8
 
 
 def test_a_database_is_described_without_its_password() -> None:
