@@ -100,8 +100,9 @@ def _info(desks: CommandDesks, key: str, *, as_json: bool) -> None:
         return
     facts = row.model_dump()
     names = (
-        "key_alias key_id key_name token key_type team_id user_id max_budget soft_budget budget_duration budget_reset_at budget_id rpm_limit tpm_limit max_parallel_requests "
-        "spend total_spend tags metadata rotation_count created_by"
+        "key_alias key_id key_name token key_type team_id user_id max_budget soft_budget budget_duration "
+        "budget_reset_at budget_id rpm_limit tpm_limit max_parallel_requests spend total_spend tags metadata "
+        "rotation_count created_by"
     )
     show_fields(
         {"status": _status(desks.keys, found), "expires": found.expires_at, "created": found.stamps.created_at}

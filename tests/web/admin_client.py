@@ -41,11 +41,12 @@ class AdminClient:
     app: Flask
 
     @classmethod
-    def on(cls, database_url: str, folder: Path, **variables: str) -> "AdminClient":
+    def on(cls, database_url: str, folder: Path, bedrock: FakeBedrock | None = None, **variables: str) -> "AdminClient":
         """`variables`: further ones of the environment."""
         environment = {"LITELLM_MASTER_KEY": MASTER_KEY, "DATABASE_URL": database_url, **variables}
-        bedrock = FakeBedrock()
-        bedrock.answer = lambda request: json_reply(MODELS)
+        if bedrock is None:
+            bedrock = FakeBedrock()
+            bedrock.answer = lambda request: json_reply(MODELS)
         return cls(create_app(Settings.from_environment(environment, folder), bedrock))
 
     def get(self, path: str, /, by: str | None = MASTER_KEY, **query: Any) -> Answer:

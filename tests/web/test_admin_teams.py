@@ -1,11 +1,10 @@
 """The /team routes on the wire, on both databases."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.web.account_client import Gateway, refusal
+from tests.web.admin_client import AdminClient, refusal
 
 # what the peer's team has, which its clients may read
 PEERS_FIELDS = frozenset(
@@ -17,13 +16,8 @@ PEERS_FIELDS = frozenset(
 )
 
 
-@pytest.fixture
-def gateway(database_url: str, tmp_path: Path) -> Gateway:
-    return Gateway(database_url, tmp_path)
-
-
-def test_a_new_team_is_answered_with_all_of_the_peers_fields(gateway: Gateway) -> None:
-    team = gateway.made("/team/new", team_alias="Red", models=["anthropic.*"], max_budget=10.5, metadata={"a": 1})
+def test_a_new_team_is_answered_with_all_of_the_peers_fields(admin: AdminClient) -> None:
+    team = admin.made("/team/new", team_alias="Red", models=["anthropic.*"], max_budget=10.5, metadata={"a": 1})
 
     assert set(team) >= PEERS_FIELDS
     assert (team["team_alias"], team["models"], team["max_budget"], team["spend"]) == (
@@ -33,17 +27,15 @@ def test_a_new_team_is_answered_with_all_of_the_peers_fields(gateway: Gateway) -
         0.0,
     )
     assert (team["blocked"], team["members_with_roles"], team["metadata"]) == (False, [], {"a": 1})
-    assert gateway.seen("/team/info", team_id=team["team_id"])["team_info"] == team
+    assert admin.seen("/team/info", team_id=team["team_id"])["team_info"] == team
 
 
-def test_info_has_the_teams_keys_and_members(gateway: Gateway) -> None:
-    gateway.made("/user/new", user_id="ann", user_email="ann@example.com", auto_create_key=False)
-    gateway.made(
-        "/team/new", team_id="red", members_with_roles=[{"role": "admin", "user_id": "ann"}, {"user_id": "new"}]
-    )
-    gateway.key(team_id="red", key_alias="one")
+def test_info_has_the_teams_keys_and_members(admin: AdminClient) -> None:
+    admin.made("/user/new", user_id="ann", user_email="ann@example.com", auto_create_key=False)
+    admin.made("/team/new", team_id="red", members_with_roles=[{"role": "admin", "user_id": "ann"}, {"user_id": "new"}])
+    admin.new_key(team_id="red", key_alias="one")
 
-    info = gateway.seen("/team/info", team_id="red")
+    info = admin.seen("/team/info", team_id="red")
 
     assert set(info) == {"team_id", "team_info", "keys", "team_memberships"}
     assert [key["key_alias"] for key in info["keys"]] == ["one"]
@@ -57,10 +49,10 @@ def test_info_has_the_teams_keys_and_members(gateway: Gateway) -> None:
     )
 
 
-def test_an_update_leaves_what_it_does_not_name_and_null_clears_as_with_the_peer(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red", team_alias="Red", rpm_limit=5, tpm_limit=6, tags=["a"], models=["x.y"])
+def test_an_update_leaves_what_it_does_not_name_and_null_clears_as_with_the_peer(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red", team_alias="Red", rpm_limit=5, tpm_limit=6, tags=["a"], models=["x.y"])
 
-    updated = gateway.made("/team/update", team_id="red", rpm_limit=None, models=[], unset=["tags"])
+    updated = admin.made("/team/update", team_id="red", rpm_limit=None, models=[], unset=["tags"])
 
     assert updated["team_id"] == "red"
     data = updated["data"]
@@ -73,47 +65,47 @@ def test_an_update_leaves_what_it_does_not_name_and_null_clears_as_with_the_peer
     )
 
 
-def test_a_blocked_teams_keys_are_refused_until_it_is_let_go(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red")
-    key = gateway.key(team_id="red")
+def test_a_blocked_teams_keys_are_refused_until_it_is_let_go(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    key = admin.new_key(team_id="red")
 
-    assert gateway.made("/team/block", team_id="red")["blocked"] is True
-    refused = gateway.get("/key/info", key)
-    assert gateway.made("/team/unblock", team_id="red")["blocked"] is False
+    assert admin.made("/team/block", team_id="red")["blocked"] is True
+    refused = admin.get("/key/info", key)
+    assert admin.made("/team/unblock", team_id="red")["blocked"] is False
 
-    assert (refused.status_code, gateway.get("/key/info", key).status_code) == (401, 200)
-
-
-def test_a_deleted_teams_keys_call_no_more(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red")
-    key = gateway.key(team_id="red")
-    assert gateway.get("/key/info", key).status_code == 200
-
-    assert gateway.made("/team/delete", team_ids=["red"]) == {"deleted_teams": ["red"]}
-
-    assert gateway.get("/key/info", key).status_code == 401
-    assert gateway.get("/team/info", team_id="red").status_code == 404
+    assert (refused.status_code, admin.get("/key/info", key).status_code) == (401, 200)
 
 
-def test_a_missing_team_is_said_in_both_places_where_clients_look(gateway: Gateway) -> None:
+def test_a_deleted_teams_keys_call_no_more(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    key = admin.new_key(team_id="red")
+    assert admin.get("/key/info", key).status_code == 200
+
+    assert admin.made("/team/delete", team_ids=["red"]) == {"deleted_teams": ["red"]}
+
+    assert admin.get("/key/info", key).status_code == 401
+    assert admin.get("/team/info", team_id="red").status_code == 404
+
+
+def test_a_missing_team_is_said_in_both_places_where_clients_look(admin: AdminClient) -> None:
     for response in (
-        gateway.get("/team/info", team_id="nope"),
-        gateway.post("/team/update", team_id="nope"),
-        gateway.post("/team/block", team_id="nope"),
-        gateway.post("/team/delete", team_ids=["nope"]),
-        gateway.post("/team/member_add", team_id="nope", member={"role": "user", "user_id": "a"}),
+        admin.get("/team/info", team_id="nope"),
+        admin.post("/team/update", team_id="nope"),
+        admin.post("/team/block", team_id="nope"),
+        admin.post("/team/delete", team_ids=["nope"]),
+        admin.post("/team/member_add", team_id="nope", member={"role": "user", "user_id": "a"}),
     ):
         assert refusal(response)[0] == 404
-        assert "Team not found, passed team_id=nope" in response.json["detail"]["error"]  # type: ignore[index]  # it has a body
+        assert "Team not found, passed team_id=nope" in response.json["detail"]["error"]
 
 
-def test_lists_in_both_forms(gateway: Gateway) -> None:
+def test_lists_in_both_forms(admin: AdminClient) -> None:
     for name in ("red", "blue", "redder"):
-        gateway.made("/team/new", team_id=name, team_alias=name.upper())
-    gateway.key(team_id="blue", key_alias="one")
+        admin.made("/team/new", team_id=name, team_alias=name.upper())
+    admin.new_key(team_id="blue", key_alias="one")
 
-    everything = gateway.seen("/team/list")
-    page = gateway.seen("/v2/team/list", page=1, page_size=1, team_alias="red")
+    everything = admin.seen("/team/list")
+    page = admin.seen("/v2/team/list", page=1, page_size=1, team_alias="red")
 
     assert {team["team_id"]: len(team["keys"]) for team in everything} == {"red": 0, "blue": 1, "redder": 0}
     assert all(set(team) >= PEERS_FIELDS | {"team_memberships", "keys"} for team in everything)
@@ -124,33 +116,33 @@ def test_lists_in_both_forms(gateway: Gateway) -> None:
         "total_pages": 2,
     }
     assert len(page["teams"]) == 1
-    assert gateway.seen("/team/available") == []
+    assert admin.seen("/team/available") == []
 
 
 @pytest.mark.parametrize("query", [{"page": 0}, {"page": -1}, {"page_size": 0}, {"page_size": 101}, {"page": "x"}])
-def test_a_page_out_of_range_is_a_422(gateway: Gateway, query: dict[str, Any]) -> None:
-    response = gateway.get("/v2/team/list", **query)
+def test_a_page_out_of_range_is_a_422(admin: AdminClient, query: dict[str, Any]) -> None:
+    response = admin.get("/v2/team/list", **query)
 
     assert response.status_code == 422
-    assert response.json["detail"][0]["loc"] == ["query", *query]  # type: ignore[index]  # it has a body
+    assert response.json["detail"][0]["loc"] == ["query", *query]
 
 
-def test_a_page_after_the_last_is_empty(gateway: Gateway) -> None:
-    assert gateway.seen("/v2/team/list", page=1_000_000)["teams"] == []
+def test_a_page_after_the_last_is_empty(admin: AdminClient) -> None:
+    assert admin.seen("/v2/team/list", page=1_000_000)["teams"] == []
 
 
-def test_members_come_change_and_go(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red")
-    gateway.made("/user/new", user_id="ann", user_email="ann@example.com", auto_create_key=False)
+def test_members_come_change_and_go(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    admin.made("/user/new", user_id="ann", user_email="ann@example.com", auto_create_key=False)
 
-    added = gateway.made("/team/member_add", team_id="red", member={"role": "user", "user_email": "Ann@example.com"})
-    several = gateway.made(
+    added = admin.made("/team/member_add", team_id="red", member={"role": "user", "user_email": "Ann@example.com"})
+    several = admin.made(
         "/team/member_add",
         team_id="red",
         member=[{"role": "admin", "user_id": "bob"}, {"role": "user", "user_id": "c"}],
     )
-    changed = gateway.made("/team/member_update", team_id="red", user_id="ann", role="admin")
-    left = gateway.made("/team/member_delete", team_id="red", user_email="ann@example.com")
+    changed = admin.made("/team/member_update", team_id="red", user_id="ann", role="admin")
+    left = admin.made("/team/member_delete", team_id="red", user_email="ann@example.com")
 
     assert added["updated_users"] == [{"user_id": "ann", "user_email": "ann@example.com", "user_role": "internal_user"}]
     assert added["updated_team_memberships"] == []
@@ -165,12 +157,12 @@ def test_members_come_change_and_go(gateway: Gateway) -> None:
     assert sorted(member["user_id"] for member in left["members_with_roles"]) == ["bob", "c"]
 
 
-def test_a_member_who_is_nobody_is_a_422_and_one_who_is_there_a_400(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red")
-    gateway.made("/team/member_add", team_id="red", member={"role": "user", "user_id": "a"})
+def test_a_member_who_is_nobody_is_a_422_and_one_who_is_there_a_400(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    admin.made("/team/member_add", team_id="red", member={"role": "user", "user_id": "a"})
 
-    nobody = gateway.post("/team/member_add", team_id="red", member={"role": "user"})
-    again = gateway.post("/team/member_add", team_id="red", member={"role": "user", "user_id": "a"})
+    nobody = admin.post("/team/member_add", team_id="red", member={"role": "user"})
+    again = admin.post("/team/member_add", team_id="red", member={"role": "user", "user_id": "a"})
 
     assert nobody.status_code == 422
     assert "Either user id or user email must be provided" in nobody.text
@@ -193,21 +185,21 @@ def test_a_member_who_is_nobody_is_a_422_and_one_who_is_there_a_400(gateway: Gat
     ],
 )
 def test_a_restriction_that_would_vanish_is_refused_by_its_name(
-    gateway: Gateway, path: str, body: dict[str, Any]
+    admin: AdminClient, path: str, body: dict[str, Any]
 ) -> None:
-    gateway.made("/team/new", team_id="red", members_with_roles=[{"role": "user", "user_id": "ann"}])
-    before = gateway.seen("/team/list")
+    admin.made("/team/new", team_id="red", members_with_roles=[{"role": "user", "user_id": "ann"}])
+    before = admin.seen("/team/list")
 
-    status, param, message = refusal(gateway.post(path, **body))
+    status, param, message = refusal(admin.post(path, **body))
 
     assert status == 400
     assert message.startswith(param)
     assert param.rpartition(".")[2] in str(body)
-    assert gateway.seen("/team/list") == before
+    assert admin.seen("/team/list") == before
 
 
-def test_restrictions_that_restrict_nothing_and_unknown_fields_are_ignored(gateway: Gateway) -> None:
-    team = gateway.made(
+def test_restrictions_that_restrict_nothing_and_unknown_fields_are_ignored(admin: AdminClient) -> None:
+    team = admin.made(
         "/team/new", guardrails=[], organization_id="", team_member_budget=None, object_permission={}, nonsense={"a": 1}
     )
 
@@ -230,12 +222,14 @@ def test_restrictions_that_restrict_nothing_and_unknown_fields_are_ignored(gatew
         ({"tags": ["t"] * 101}, "tags"),
     ],
 )
-def test_a_field_of_the_wrong_form_is_a_422_that_says_where(gateway: Gateway, body: dict[str, Any], place: str) -> None:
-    response = gateway.post("/team/new", **body)
+def test_a_field_of_the_wrong_form_is_a_422_that_says_where(
+    admin: AdminClient, body: dict[str, Any], place: str
+) -> None:
+    response = admin.post("/team/new", **body)
 
     assert response.status_code == 422
-    assert response.json["detail"][0]["loc"][:2] == ["body", place]  # type: ignore[index]  # it has a body
-    assert gateway.seen("/team/list") == []
+    assert response.json["detail"][0]["loc"][:2] == ["body", place]
+    assert admin.seen("/team/list") == []
 
 
 @pytest.mark.parametrize(
@@ -250,49 +244,51 @@ def test_a_field_of_the_wrong_form_is_a_422_that_says_where(gateway: Gateway, bo
     ],
 )
 def test_a_value_that_means_nothing_is_a_400_that_names_its_field(
-    gateway: Gateway, body: dict[str, Any], param: str
+    admin: AdminClient, body: dict[str, Any], param: str
 ) -> None:
-    assert refusal(gateway.post("/team/new", **body))[:2] == (400, param)
-    assert gateway.seen("/team/list") == []
+    assert refusal(admin.post("/team/new", **body))[:2] == (400, param)
+    assert admin.seen("/team/list") == []
 
 
 @pytest.mark.parametrize("name", ["'; DROP TABLE teams; --", "<script>alert(1)</script>", "%_\\", "Ünïcode 🙂", " "])
-def test_names_that_mean_something_elsewhere_are_kept_as_they_are(gateway: Gateway, name: str) -> None:
-    gateway.made("/team/new", team_id=name, team_alias=name)
-    gateway.made("/team/new", team_id="other")
+def test_names_that_mean_something_elsewhere_are_kept_as_they_are(admin: AdminClient, name: str) -> None:
+    admin.made("/team/new", team_id=name, team_alias=name)
+    admin.made("/team/new", team_id="other")
 
-    assert gateway.seen("/team/info", team_id=name)["team_info"]["team_alias"] == name
-    found = gateway.seen("/v2/team/list", team_alias=name)["teams"]
+    assert admin.seen("/team/info", team_id=name)["team_info"]["team_alias"] == name
+    found = admin.seen("/v2/team/list", team_alias=name)["teams"]
     assert [team["team_id"] for team in found] == [name]
-    assert gateway.made("/team/delete", team_ids=[name]) == {"deleted_teams": [name]}
-    assert [team["team_id"] for team in gateway.seen("/team/list")] == ["other"]
+    assert admin.made("/team/delete", team_ids=[name]) == {"deleted_teams": [name]}
+    assert [team["team_id"] for team in admin.seen("/team/list")] == ["other"]
 
 
-@pytest.mark.parametrize("content", ["{", "[]", "null", '"a"', '{"a": 1, "a": 2}', b"\xff", '{"max_budget": NaN}'])
-def test_what_is_no_object_of_json_is_a_422(gateway: Gateway, content: str | bytes) -> None:
-    response = gateway.send("/team/new", content)
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"null", b'"a"', b'{"a": 1, "a": 2}', b"\xff", b'{"max_budget": NaN}']
+)
+def test_what_is_no_object_of_json_is_a_422(admin: AdminClient, content: bytes) -> None:
+    response = admin.send("/team/new", content)
 
     assert response.status_code == 422
-    assert gateway.seen("/team/list") == []
+    assert admin.seen("/team/list") == []
 
 
-def test_an_id_that_is_taken_is_a_400(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red", team_alias="first")
+def test_an_id_that_is_taken_is_a_400(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red", team_alias="first")
 
-    status, param, message = refusal(gateway.post("/team/new", team_id="red", team_alias="second"))
+    status, param, message = refusal(admin.post("/team/new", team_id="red", team_alias="second"))
 
     assert (status, param) == (400, "team_id")
     assert message == "Team id = red already exists. Please use a different team id."
-    assert gateway.seen("/team/info", team_id="red")["team_info"]["team_alias"] == "first"
+    assert admin.seen("/team/info", team_id="red")["team_info"]["team_alias"] == "first"
 
 
-def test_a_teams_lists_bind_its_keys_at_once(gateway: Gateway) -> None:
-    gateway.made("/team/new", team_id="red")
-    key = gateway.key(team_id="red")
+def test_a_teams_lists_bind_its_keys_at_once(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    key = admin.new_key(team_id="red")
     path = "/bedrock/model/amazon.nova-lite-v1:0/converse"
-    content = '{"messages": []}'
+    content = b'{"messages": []}'
 
-    before = gateway.send(path, content, key).status_code
-    gateway.made("/team/update", team_id="red", models=["anthropic.*"])
+    before = admin.send(path, content, key).status_code
+    admin.made("/team/update", team_id="red", models=["anthropic.*"])
 
-    assert (before, gateway.send(path, content, key).status_code) == (200, 403)
+    assert (before, admin.send(path, content, key).status_code) == (200, 403)
