@@ -101,13 +101,15 @@ def _check_model(entry: str) -> None:
 
 
 def _check_address(entry: str) -> None:
-    if "%" not in entry:
-        try:
-            parse_range(entry)
-            return
-        except ValueError:
-            pass  # told below
     advice = "Write addresses or ranges such as 203.0.113.7, 10.0.0.0/8 or 2001:db8::/32."
+    # an address with a zone means something on one machine alone
+    if "%" in entry:
+        raise _wrong("addresses", entry, advice)
+    try:
+        parse_range(entry)
+        return
+    except ValueError:
+        pass  # told below
     try:
         advice = f"The range it is in begins elsewhere: write {ip_network(entry, strict=False)}."
     except ValueError:
