@@ -60,3 +60,10 @@ class Row:
     route: str
     call: Callable[[World, str, Whose], str]
     wants: tuple[str, str, str, str, str]
+
+
+# what many routes' `wants` are
+#             administrator  viewer         team admin     holder         outsider
+ADMINISTRATOR = ("200 200 200", "401 401 401", "401 401 401", "401 401 401", "401 401 401")
+OVERSEER = ("200 200 200", "200 200 200", "401 401 401", "401 401 401", "401 401 401")
+ANYONE = ("200 200 200",) * 5
