@@ -3,14 +3,15 @@
 import shutil
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from checks.clients.answers import THROTTLED, answer
 from checks.clients.aws_clients import LATE_CLIENTS, LateClient
-from checks.clients.children import REPOSITORY, Given, Outcome, Running, Startable, started
+from checks.clients.children import REPOSITORY, Given, Outcome, Running, started
 from checks.clients.clients import CLIENTS
 from checks.clients.configurations import ENVIRONMENT, HERE, Client
 from checks.clients.issuing import Administrator
-from checks.clients.judging import Verdict, corrected, refused, stands_in_readme, succeeded, throttled
+from checks.clients.judging import Verdict, answered_so, refused, stands_in_readme, succeeded, throttled
 from checks.clients.litellm_commands import LITE
 from checks.clients.litellm_library import LIBRARY
 from checks.clients.steps import Site, State, Story, told
@@ -21,6 +22,7 @@ from tests.standin_messages import Recorded
 WRONG_KEY = "sk-" + "4Tz9Wc6Jn1Xp8Ld3Rb7Yg2Mh5Vk0Qs4F"
 WRONG_SECRET = "Wr0ng/Secret+Access/Key/For/The/Pair000"
 SECRET_KEY = "a secret key of the check, as long as one must be"
+BEYOND_DEFAULT = ("AccessDeniedException", "operations do not include")
 PROMPT = "Hello"  # one word: programs.serving takes a call and a prompt a line
 
 
@@ -48,23 +50,32 @@ class Check:
             self._tell(client.name, f"{name}, throttled", throttled(client, outcome, arrived, given))
         if client.beyond_default:
             small = self._administrator.issue(f"{client.name}, default rights")
-            self._refused(client, small, client.beyond_default, ("AccessDeniedException", "operations do not include"))
+            what = f"{client.beyond_default}, default rights"
+            self._tell(client.name, what, self._refused(client, small, client.beyond_default, BEYOND_DEFAULT))
         wrong = Given(WRONG_KEY, given.url, given.pair_id, WRONG_SECRET)
-        self._refused(client, wrong, first.name, (*client.refused, client.refusal))
+        words = (*client.refused, client.refusal)
+        self._tell(client.name, f"{first.name}, wrong key", self._refused(client, wrong, first.name, words))
+        logged = self._gateway.log_lines()
+        named = any(line["key_alias"] == client.name for line in logged)
+        self._tell(client.name, "in the request log", Verdict("" if named else "no line names the key's alias"))
         if client.readme:
             self._tell(client.name, "as in README.md", stands_in_readme(client, self._readme))
 
     def run_late(self, client: LateClient) -> None:
         """Run a client whose clock is late, with a pair that is right."""
         given = self._administrator.issue(client.name)
-        self._gateway.clear_log()
-        outcome, arrived = self._once(client.how, given, client.variables, client.call.name)
-        if client.told:
-            verdict = refused(client.told, outcome, arrived)
-        else:
-            self._gateway.wait_for_log(lambda line: line["status"] == 200)
-            verdict = corrected(client.call, outcome, arrived, self._gateway.log_lines())
-        self._tell(client.name, client.call.name, verdict)
+        with started(client.how, given, client.variables) as running:
+            for what, attempts in (("first call", client.first), ("second call", client.second)):
+                self._gateway.clear_log()
+                outcome, arrived = self._called(running, client.call.name, PROMPT)
+                status = attempts[-1][0]
+                self._gateway.wait_for_log(partial(has_status, status))
+                if status == 200:
+                    verdict = succeeded(client.call, outcome, arrived, given)
+                else:
+                    verdict = refused(client.told, outcome, arrived)
+                answered = tuple((line["status"], line["error"]) for line in self._gateway.log_lines())
+                self._tell(client.name, what, verdict if verdict.reason else answered_so(answered, attempts))
 
     def run_story(self, story: Story[State]) -> None:
         """Run the steps of an administrator's client, which each see what those before have left."""
@@ -73,15 +84,10 @@ class Check:
         for what, verdict in told(story, Site(self._administrator, self._standin)):
             self._tell(story.name, what, verdict)
 
-    def _refused(self, client: Client, given: Given, name: str, words: tuple[str, ...]) -> None:
-        outcome, arrived = self._once(client.how, given, client.variables, name)
-        self._tell(client.name, f"{name}, {words[0]}", refused(words, outcome, arrived))
-
-    def _once(
-        self, how: Startable, given: Given, variables: Mapping[str, str], name: str
-    ) -> tuple[Outcome, list[Recorded]]:
-        with started(how, given, variables) as running:
-            return self._called(running, name, PROMPT)
+    def _refused(self, client: Client, given: Given, name: str, words: tuple[str, ...]) -> Verdict:
+        with started(client.how, given, client.variables) as running:
+            outcome, arrived = self._called(running, name, PROMPT)
+        return refused(words, outcome, arrived)
 
     def _called(self, running: Running, name: str, prompt: str) -> tuple[Outcome, list[Recorded]]:
         self._standin.reset()
@@ -95,6 +101,10 @@ class Check:
             self.passed += 1
         outcome = f"FAILED  {verdict.reason}" if verdict.reason else f"ok      {verdict.note}".rstrip()
         say(f"{name:<34}{what:<48}{outcome}")
+
+
+def has_status(status: int, line: Mapping[str, object]) -> bool:
+    return line["status"] == status
 
 
 def say(text: str) -> None:
@@ -123,6 +133,8 @@ def main(words: list[str]) -> int:
             check.run_story(LITE)
         if wanted(LIBRARY.name):
             check.run_story(LIBRARY)
+        if gateway.process.poll() is not None:
+            say(f"The gateway has ended meanwhile.\n{gateway.output()[-2000:]}")
     say(f"{check.passed} passed, {check.failed} failed")
     return 1 if check.failed or not check.passed else 0
 

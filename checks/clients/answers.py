@@ -31,6 +31,7 @@ from tests.standin_messages import (
 THROTTLED = "throttle-me"  # a prompt
 THROTTLED_MESSAGE = "Too many requests, please wait before trying again."
 WHOLE_TEXT = "".join(TEXT)
+PROFILED_MODEL = "anthropic.claude-3-haiku-20240307-v1:0"
 EMBEDDING = (0.5, -0.25, 0.125)  # exact in 32 bits
 Events = Iterable[dict[str, Any]]
 
@@ -116,7 +117,7 @@ def message_events(request: Recorded) -> list[dict[str, Any]]:
     ]
 
 
-# --- OpenAI's Chat Completions, Responses, Embeddings and Models
+# --- OpenAI's Chat Completions, Responses, Embeddings and Models; Bedrock's own list of profiles
 
 
 def chat_completions(request: Recorded) -> Answer:
@@ -216,6 +217,22 @@ def models(request: Recorded) -> Answer:
     return json_answer({"object": "list", "data": [model]})
 
 
+def inference_profiles(request: Recorded) -> Answer:
+    model = f"arn:aws:bedrock:us-east-1::foundation-model/{PROFILED_MODEL}"
+    profile = {
+        "inferenceProfileName": "US Anthropic Claude 3 Haiku",
+        "description": "Routes requests to Anthropic Claude 3 Haiku in us-east-1 and us-west-2.",
+        "createdAt": "2024-08-26T00:00:00Z",
+        "updatedAt": "2024-09-06T18:33:08.868243157Z",
+        "inferenceProfileArn": f"arn:aws:bedrock:us-east-1:123456789012:inference-profile/us.{PROFILED_MODEL}",
+        "models": [{"modelArn": model}, {"modelArn": model.replace("us-east-1", "us-west-2")}],
+        "inferenceProfileId": f"us.{PROFILED_MODEL}",
+        "status": "ACTIVE",
+        "type": "SYSTEM_DEFINED",
+    }
+    return json_answer({"inferenceProfileSummaries": [profile]})
+
+
 APIS: dict[str, Callable[[Recorded], Answer]] = {
     "/invoke": invoke,
     "/invoke-with-response-stream": invoke_stream,
@@ -224,4 +241,5 @@ APIS: dict[str, Callable[[Recorded], Answer]] = {
     "/v1/responses": responses,
     "/v1/embeddings": embeddings,
     "/v1/models": models,
+    "/inference-profiles": inference_profiles,
 }

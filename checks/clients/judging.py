@@ -3,10 +3,9 @@
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from checks.clients.answers import THROTTLED_MESSAGE
-from checks.clients.aws_clients import LateClient
+from checks.clients.aws_clients import Attempt
 from checks.clients.children import Given, Outcome
 from checks.clients.configurations import Call, Client
 from tests.standin_bedrock import SIGNING_NAMES
@@ -46,18 +45,10 @@ def refused(words: Sequence[str], outcome: Outcome, arrived: Sequence[Recorded])
     return Verdict("; ".join(wrong), ", ".join(words[:-1]))
 
 
-def corrected(call: Call, outcome: Outcome, arrived: Sequence[Recorded], lines: Sequence[dict[str, Any]]) -> Verdict:
-    """Judge a call that the gateway refuses for the client's clock, and then serves; `lines` are the gateway's log."""
-    wrong = [] if call.text in outcome.text and not outcome.error else [f"the client shows {shown(outcome)}"]
-    attempts = [(line["status"], line["error"]) for line in lines]
-    if attempts != [(403, "RequestTimeTooSkewed"), (200, None)] or len(arrived) != 1:
-        wrong.append(f"the gateway served {attempts}, and {len(arrived)} requests arrived at AWS")
-    return Verdict("; ".join(wrong), "refused once, then right by the reply's Date")
-
-
-def refused_as_late(client: LateClient, outcome: Outcome, arrived: Sequence[Recorded]) -> Verdict:
-    """Judge a call of a client that does not correct its clock."""
-    return refused(client.told, outcome, arrived)
+def answered_so(answered: Sequence[Attempt], expected: Sequence[Attempt]) -> Verdict:
+    """Judge what the gateway answered a client, attempt by attempt."""
+    note = ", then ".join(error or str(status) for status, error in answered)
+    return Verdict("" if answered == expected else f"the gateway answered {answered}", note)
 
 
 def stands_in_readme(client: Client, readme: str) -> Verdict:
