@@ -13,18 +13,18 @@ from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
-from psycogreen.gevent import patch_psycopg  # noqa: E402
-
-# without it a query stops every other call of the worker until it is answered
-patch_psycopg()
 
 from app import CONNECTIONS  # noqa: E402
 from app.core.errors import StoreUnavailable  # noqa: E402
 from app.settings import Settings, SettingsError  # noqa: E402
+from app.store import gevent_driver  # noqa: E402
 from app.store.database import Database  # noqa: E402
 from app.store.schema import Schema  # noqa: E402
 from app.store.schema_upgrade import SchemaUpgrade, UpgradeFailed  # noqa: E402
 from app.web.request_log import log_events  # noqa: E402
+
+# without it a query stops every other call of the worker until it is answered
+gevent_driver.patch()
 
 try:
     settings = Settings.load()

@@ -38,10 +38,15 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Freshness:
-    """How well a worker knows the keys. `age`: seconds since it last learnt what changed; `expired`: it gave up."""
+    """How well a worker knows the keys.
+
+    `age`: seconds since it last learnt what changed; `expired`: too long ago for any key to be believed; `answers`:
+    whether the database did when it was last asked anything.
+    """
 
     age: float
     expired: bool
+    answers: bool
 
 
 @dataclass(slots=True)
@@ -94,10 +99,10 @@ class KeyDirectory:
                 self._polling.release()
 
     def freshness(self) -> Freshness:
-        """For probes."""
+        """For probes, which ask the database nothing that the poller does not."""
         self._poll_if_late()
         age = self._clock() - self._learnt_at
-        return Freshness(age, age > self._known_key_seconds)
+        return Freshness(age, age > self._known_key_seconds, self._answers)
 
     def _find(self, name: ChangedName, look_up: Callable[[], LookUp]) -> KeyGrant | None:
         self._poll_if_late()

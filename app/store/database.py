@@ -15,7 +15,7 @@ from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import StoreUnavailable
-from app.store import sqlite
+from app.store import gevent_driver, sqlite
 from app.store.column_types import dump_json
 from app.store.failures import unavailable_where_it_is
 
@@ -27,6 +27,8 @@ _CONNECT_SECONDS = 3
 _STATEMENT_MS = 10_000
 _ANSWER_SECONDS = 1.0
 _TURN_SECONDS = 10
+# callers wait for such a query before their call is let in
+_STATEMENT_SILENCE_SECONDS = 3
 # A server that vanished without a word is noticed after 11 s of silence, instead of after the system's two hours.
 _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 11_000}
 # Any number that no other program uses on this database: "outcrop" in ASCII.
@@ -87,8 +89,12 @@ class Database:
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """For a single query, outside any transaction."""
-        with unavailable_where_it_is(), self._statements.connect() as connection:
+        """For a single query of few rows, outside any transaction."""
+        with (
+            unavailable_where_it_is(),
+            gevent_driver.silence_of(_STATEMENT_SILENCE_SECONDS),
+            self._statements.connect() as connection,
+        ):
             yield connection
 
     @contextmanager

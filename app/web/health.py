@@ -11,8 +11,8 @@ from app.web.access import requires_no_auth
 _FRESH_SECONDS = 1.0
 
 
-def create_blueprint(database_answers: Callable[[], bool], keys: Callable[[], Freshness] | None) -> Blueprint:
-    """`database_answers`: whether the database can be reached now. `keys`: how fresh they are; None: none are used."""
+def create_blueprint(keys: Callable[[], Freshness]) -> Blueprint:
+    """`keys`: how fresh they are, which also says how the database is: a probe must not wait for one that hangs."""
     blueprint = Blueprint("health", __name__, url_prefix="/health")
     blueprint.before_request(requires_no_auth)
 
@@ -24,12 +24,14 @@ def create_blueprint(database_answers: Callable[[], bool], keys: Callable[[], Fr
     @blueprint.get("/readiness")
     def readiness() -> tuple[Response, int]:
         """200 also without the database, as long as keys that are known go on being served."""
-        answer = {"status": "healthy", "db": "connected" if database_answers() else "unreachable"}
-        freshness = keys() if keys else Freshness(0, expired=False)
-        if freshness.age > _FRESH_SECONDS:
+        freshness = keys()
+        is_fresh = freshness.age <= _FRESH_SECONDS
+        answer = {
+            "status": "unhealthy" if freshness.expired else "healthy",
+            "db": "connected" if freshness.answers and is_fresh else "unreachable",
+        }
+        if not is_fresh:
             answer["keys"] = f"not refreshed for {freshness.age:.0f} s"
-        if freshness.expired:
-            answer["status"] = "unhealthy"
         return jsonify(answer), 503 if freshness.expired else 200
 
     return blueprint

@@ -9,7 +9,7 @@ from app.gateway.diagnosis import Diagnosis
 from app.settings import Settings
 
 # A poll that hangs, with a server that went away without a word, is broken off and its connection with it.
-_POLL_SECONDS = 5.0
+_POLL_SECONDS = 3.0
 _AGAIN_SECONDS = 1.0
 _log = logging.getLogger(__name__)
 

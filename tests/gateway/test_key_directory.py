@@ -421,6 +421,18 @@ def test_freshness_is_the_time_since_the_last_poll_that_came_back(seconds: float
     assert freshness.expired is expired
 
 
+def test_freshness_says_whether_the_database_answers(house: House) -> None:
+    """A look-up that failed counts, and so does the poll that comes back after it."""
+    assert house.directory.freshness().answers
+    house.source.down = True
+    refused(house)
+    assert not house.directory.freshness().answers
+    house.source.down = False
+    house.directory.poll()
+
+    assert house.directory.freshness().answers
+
+
 def test_polls_do_not_overtake_each_other(house: House) -> None:
     """An older answer that comes later would look like a database that was put back."""
     start = Barrier(8)
