@@ -1,5 +1,6 @@
 """Runs the real product: gunicorn in a process of its own, with an environment that holds nothing of this machine."""
 
+import functools
 import json
 import os
 import signal
@@ -14,6 +15,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self
 
+from app.store.database import Database
+from app.store.schema import Schema
 from tests.standin_bedrock import ACCESS_KEY_ID, SECRET_ACCESS_KEY, SIGNING_NAMES, StandinBedrock
 
 MASTER_KEY = "sk-" + "7Qm2xVt9Lr4Zb8Nc1Hw6Ks3Pd5Fg0Jy7"
@@ -56,6 +59,7 @@ class GatewayProcess:
     def _environment(self, standin: StandinBedrock | None, env: Mapping[str, str | None]) -> dict[str, str]:
         instance = self.home / "instance"
         instance.mkdir()
+        (instance / "outcrop.sqlite3").write_bytes(_database_with_tables())
         merged: dict[str, str | None] = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home),  # no ~/.aws, no ~/.netrc
@@ -213,6 +217,17 @@ class GatewayProcess:
                 return connection.recv(1024).split(b" ")[1:2] == [b"200"]
         except OSError:
             return False
+
+
+@functools.cache
+def _database_with_tables() -> bytes:
+    """Return a SQLite file as a gateway leaves it that ran before: a first start takes a second longer."""
+    with tempfile.TemporaryDirectory(prefix="outcrop-") as folder:
+        path = Path(folder) / "outcrop.sqlite3"
+        database = Database.at(f"sqlite:///{path}")
+        Schema(database).create()
+        database.close()
+        return path.read_bytes()
 
 
 def endpoint_variables(standin: StandinBedrock) -> dict[str, str]:

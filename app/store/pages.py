@@ -2,7 +2,7 @@
 
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, func, or_
 
 from app.core.registry_messages import Page
 from app.store.records import record_of
@@ -21,7 +21,8 @@ class _Paged(Protocol):
 
 def page_of(connection: Connection, statement: Select[Any], kind: type[T], query: _Paged) -> Page[T]:
     """The page of `statement` that `query` asks for; a page past the end is empty, its total is not."""
-    total = connection.execute(select(func.count()).select_from(statement.order_by(None).subquery())).scalar_one()
+    counted = statement.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
+    total = connection.execute(counted).scalar_one()
     offset = min(max(query.page - 1, 0) * max(query.size, 0), _FARTHEST)
     if offset >= total:
         return Page((), total)

@@ -66,11 +66,6 @@ def record_of(kind: type[T], row: Mapping[Any, Any], prefix: str = "") -> T:
     return kind(**values)
 
 
-def identity(kind: type[Any], row: Mapping[str, Any]) -> list[ColumnElement[bool]]:
-    """What finds the row of a record, by its primary key."""
-    return [column == row[column.name] for column in TABLES[kind].primary_key]
-
-
 def labelled(table: Table, prefix: str) -> list[ColumnElement[Any]]:
     """All columns, told apart from those of other tables."""
     return [column.label(prefix + column.name) for column in table.c]

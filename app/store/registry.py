@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, update
 
 from app.core.accounts import AuditEntry, Budget, Customer, KeySecret, Member, Record, Team, User, VirtualKey
 from app.core.registry_messages import ChangedName, Changes, LookUp
@@ -17,7 +17,7 @@ from app.store.accounts import AccountReads
 from app.store.audit import AuditReads
 from app.store.database import Database
 from app.store.keys import BY_ACCESS_KEY_ID, BY_TOKEN, KeyReads, look_up
-from app.store.records import TABLES, identity, row_of
+from app.store.records import TABLES, row_of
 from app.store.rows import KEYS
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Change(Snapshot):
             self._leave(self.members(record.id))
         elif isinstance(record, User):
             self._leave(self.memberships(record.id))
-        self._connection.execute(delete(TABLES[type(record)]).where(*identity(type(record), row_of(record))))
+        self._connection.execute(_DELETES[type(record)], _identity(type(record), row_of(record)))
 
     def note(self, entry: AuditEntry) -> None:
         """Write to the audit log."""
@@ -68,9 +68,8 @@ class Change(Snapshot):
         kind, row = type(record), row_of(record)
         if kind is VirtualKey:
             row["deleted_at"] = None
-        table = TABLES[kind]
-        if self._connection.execute(update(table).where(*identity(kind, row)).values(row)).rowcount == 0:
-            self._connection.execute(insert(table).values(row))
+        if self._connection.execute(_UPDATES[kind], row | _identity(kind, row)).rowcount == 0:
+            self._connection.execute(_INSERTS[kind], row)
 
     def _follow(self, key: VirtualKey) -> None:
         current = KeySecret(key.token, key.id, key.access_key_id)
@@ -125,6 +124,21 @@ class Registry:
         """What changed after `version`. One query."""
         with self._database.statement() as connection:
             return changes.changes_since(connection, version)
+
+
+def _identified(table: Table) -> list[ColumnElement[bool]]:
+    return [column == bindparam(f"its_{column.name}") for column in table.primary_key]
+
+
+def _identity(kind: type[Any], row: dict[str, Any]) -> dict[str, Any]:
+    """The values for _identified."""
+    return {f"its_{column.name}": row[column.name] for column in TABLES[kind].primary_key}
+
+
+# Made once: SQLAlchemy takes longer to make a statement of 40 values than the database to carry it out.
+_INSERTS = {kind: insert(table) for kind, table in TABLES.items()}
+_UPDATES = {kind: update(table).where(*_identified(table)) for kind, table in TABLES.items()}
+_DELETES = {kind: delete(table).where(*_identified(table)) for kind, table in TABLES.items()}
 
 
 def _names(record: Record) -> list[ChangedName]:

@@ -154,7 +154,8 @@ app.wsgi_app = answer
 
 def test_no_worker_carries_alembic_and_a_lost_one_is_replaced(tmp_path: Path) -> None:
     (tmp_path / "probe.py").write_text(PROBE)
-    with GatewayProcess({"PYTHONPATH": str(tmp_path)}, application="probe:app") as gateway:
+    env = {"PYTHONPATH": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'outcrop.db'}"}
+    with GatewayProcess(env, application="probe:app") as gateway:
         gateway.wait_for_output(APPLIED)
         modules = requests.get(f"{gateway.url}/modules", timeout=10).text.split()
         assert "sqlalchemy" in modules
