@@ -164,7 +164,6 @@ def test_a_missing_user_is_a_404(admin: AdminClient) -> None:
         ({"organizations": ["o"]}, "organizations"),
         ({"guardrails": ["g"]}, "guardrails"),
         ({"model_rpm_limit": {"a": 1}}, "model_rpm_limit"),
-        ({"permissions": {"a": True}}, "permissions"),
         ({"teams": [{"team_id": "red", "max_budget_in_team": 1}]}, "max_budget_in_team"),
         ({"max_budget": -0.01}, "max_budget"),
     ],

@@ -1,33 +1,25 @@
 """What the requests and answers for teams, users, customers and budgets share: limits, lists, and what is refused."""
 
-from collections.abc import Iterable, Mapping
+import time
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from decimal import Decimal
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
 
 from app.core.accounts import Limits, Rights
 from app.core.errors import InvalidField
-from app.web.admin_api.fields import Count, Entries, Metadata, Moment, Text, Usd, refused
+from app.web.admin_api.fields import Count, Entries, Metadata, Moment, Text, Usd
+from app.web.admin_api.unenforced import refuse_unenforced
 
+Item = TypeVar("Item")
+# some milliseconds' worth of answers
+_AT_A_STRETCH = 50
 # An amount as it is told: a JSON number
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
 _LISTS = frozenset(field.name for field in fields(Rights))
 _LIMITS = frozenset(field.name for field in fields(Limits)) - {"budget_reset_at"}
-# What the peer's accounts can be given to restrict them, and nothing here would hold to. Empty, it says nothing.
-UNENFORCED = frozenset(
-    "access_group_ids allowed_cache_controls allowed_passthrough_routes allowed_routes allowed_vector_store_indexes "
-    "budget_fallbacks budget_limits denied_passthrough_routes enforced_params guardrails max_budget_in_team "
-    "mcp_rpm_limit model_aliases model_rpm_limit model_tpm_limit object_permission organization_id organizations "
-    "permissions policies project_id prompts rpm_limit_type tag_rpm_limit throttle_on_budget_exceeded tpd_limit "
-    "tpm_limit_type".split()
-)
-# those that the peer also reads out of metadata
-_IN_METADATA = frozenset(
-    "allowed_passthrough_routes enforced_params guardrails mcp_rpm_limit model_rpm_limit model_tpm_limit "
-    "tag_rpm_limit team_member_budget_id".split()
-)
 
 
 class Form(BaseModel):
@@ -37,8 +29,8 @@ class Form(BaseModel):
     """
 
     model_config = ConfigDict(extra="allow")
-    # further fields that restrict there and cannot here
-    unenforced: ClassVar[frozenset[str]] = frozenset()
+    # what restricts there and cannot here, besides what unenforced.py has, and what to use instead
+    unenforced: ClassVar[Mapping[str, str]] = {}
     # what the names of this request are in accounts.py, where they differ
     meanings: ClassVar[Mapping[str, str]] = {}
     # where the peer takes null to mean that nothing is left of it
@@ -66,10 +58,7 @@ class Form(BaseModel):
 
     def refuse_unenforced(self) -> None:
         """Raises InvalidField."""
-        for name in refused(self.model_extra or {}, UNENFORCED | self.unenforced):
-            raise _unenforced(name)
-        for name in refused(getattr(self, "metadata", None) or {}, _IN_METADATA):
-            raise _unenforced(f"metadata.{name}")
+        refuse_unenforced(self.model_extra, getattr(self, "metadata", None), self.unenforced)
 
 
 class LimitFields(Form):
@@ -132,12 +121,12 @@ def flat(record: Any) -> dict[str, Any]:
     return found
 
 
-def _unenforced(name: str) -> InvalidField:
-    return InvalidField(
-        f"{name} restricts what may be called in LiteLLM, and nothing here would hold to it: leave it out, and "
-        "restrict by models, operations, resources, regions, addresses or limits.",
-        name,
-    )
+def gently(items: Iterable[Item]) -> Iterator[Item]:
+    """The same items. Lists without pages can be long: between some of them the worker's other calls go on."""
+    for number, item in enumerate(items):
+        if number % _AT_A_STRETCH == 0:
+            time.sleep(0)
+        yield item
 
 
 def _blank(name: str) -> Any:

@@ -15,7 +15,10 @@ _MOST_AT_ONCE = 500
 
 
 class _CustomerFields(LimitFields):
-    unenforced: ClassVar[frozenset[str]] = frozenset(("allowed_model_region", "default_model"))
+    unenforced: ClassVar[Mapping[str, str]] = {
+        "allowed_model_region": "list regions on the key or the team that names the customer",
+        "default_model": "name the model in the calls",
+    }
     user_id: Name
     alias: Text | None = None
     team_id: Text | None = None

@@ -3,6 +3,7 @@
 from typing import Any
 
 from app.gateway.customer_desk import CustomerDesk
+from app.web.admin_api.account_forms import gently
 from app.web.admin_api.customer_forms import (
     CustomerAnswer,
     CustomerAsked,
@@ -38,7 +39,7 @@ class CustomerViews:
         return CustomersDeleted(deleted_customers=count, message=message)
 
     def list(self, call: AdminCall[CustomersAsked, Nothing]) -> list[CustomerAnswer]:
-        return [customer_answer(view) for view in self._desk.every(call.actor, call.query.team_id)]
+        return [customer_answer(view) for view in gently(self._desk.every(call.actor, call.query.team_id))]
 
     def block(self, call: AdminCall[Nothing, CustomersNamed]) -> CustomersBlocked:
         views = self._desk.block(call.actor, call.body.user_ids)

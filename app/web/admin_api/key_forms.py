@@ -8,7 +8,6 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from pydantic.functional_validators import AfterValidator
 
 from app.core.accounts import KeyType
-from app.core.errors import InvalidField
 from app.core.key_orders import KeyOrder
 from app.core.registry_messages import KeyQuery
 from app.core.virtual_keys import PREFIX, token_of
@@ -22,49 +21,14 @@ from app.web.admin_api.fields import (
     Tags,
     Text,
     Usd,
-    refused,
     storable,
 )
+from app.web.admin_api.unenforced import refuse_unenforced
 
 _AT_ONCE = 500
 # a key's text, its token or its id
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(storable)]
 References = Annotated[list[Reference], Field(max_length=_AT_ONCE)]
-# What restricts a key in the peer and would restrict nothing here, and what to use instead. Taken, it would be a
-# restriction that vanished.
-_RESTRICTS_ELSEWHERE = {
-    "access_group_ids": "list models",
-    "agent_id": "use a team",
-    "allowed_cache_controls": "nothing is cached here",
-    "allowed_passthrough_routes": "list operations",
-    "allowed_routes": "list operations, or choose a key_type",
-    "allowed_vector_store_indexes": "list resources",
-    "auto_rotate": "call /key/regenerate when it is time",
-    "budget_limits": "set max_budget and budget_duration",
-    "denied_passthrough_routes": "list in operations what may be called",
-    "end_user_budget_id": "give budgets to customers by /customer/new",
-    "enforced_params": "check them where they are made",
-    "guardrails": "name a Bedrock guardrail in the calls",
-    "mcp_rpm_limit": "set rpm_limit",
-    "model_rpm_limit": "set rpm_limit, or issue a key for each model",
-    "model_tpm_limit": "set tpm_limit, or issue a key for each model",
-    "object_permission": "list resources",
-    "organization_id": "use a team",
-    "policies": "list models, operations and resources",
-    "project_id": "use a team",
-    "prompts": "list resources",
-    "rotation_interval": "call /key/regenerate when it is time",
-    "rpm_limit_type": "rpm_limit is always a limit, and reserves nothing",
-    "tag_rpm_limit": "set rpm_limit, or issue a key for each tag",
-    "throttle_on_budget_exceeded": "a key whose budget is spent stops; use soft_budget to be warned",
-    "tpd_limit": "set tpm_limit, or max_budget with budget_duration 1d",
-    "tpm_limit_type": "tpm_limit is always a limit, and reserves nothing",
-}
-# those that the peer also reads out of metadata
-_IN_METADATA = frozenset(
-    "allowed_passthrough_routes enforced_params guardrails mcp_rpm_limit model_rpm_limit model_tpm_limit "
-    "tag_rpm_limit".split()
-)
 _NAMES = {"key_alias": "alias", "expires": "expires_at", "duration": "expires_at"}
 # the peer's way to say that a key shall not expire
 _FOREVER = "-1"
@@ -115,10 +79,7 @@ class KeyFields(BaseModel):
 
     def order(self, *unset: str, text: str | None = None) -> KeyOrder:
         """For the desk. Raises InvalidField for what restricts in the peer and cannot here."""
-        for name in refused(self.model_extra or {}, frozenset(_RESTRICTS_ELSEWHERE)):
-            raise _unenforced(name, name)
-        for name in refused(self.metadata or {}, _IN_METADATA):
-            raise _unenforced(name, f"metadata.{name}")
+        refuse_unenforced(self.model_extra, self.metadata)
         said = {
             order_name: _frozen(getattr(self, name))
             for name in type(self).model_fields
@@ -261,14 +222,6 @@ class AliasesAsked(BaseModel):
     size: Annotated[int, Field(ge=1, le=100)] = 50
     search: Text | None = None
     team_id: Text | None = None
-
-
-def _unenforced(name: str, field: str) -> InvalidField:
-    return InvalidField(
-        f"{field} would restrict the key, and this gateway does not enforce it: leave it out. "
-        f"Instead: {_RESTRICTS_ELSEWHERE[name]}.",
-        field,
-    )
 
 
 def _frozen(value: Any) -> Any:

@@ -17,6 +17,12 @@ from app.web.admin_api.fields import Metadata, Name, Tags, Text
 
 _FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "tags"}
 _MOST_AT_ONCE = 500
+_OF_MEMBERS = {
+    "allowed_models": "list models on the member's key",
+    "budget_duration": "set budget_duration on the member's key",
+    "rpm_limit": "set rpm_limit on the member's key",
+    "tpm_limit": "set tpm_limit on the member's key",
+}
 
 
 class MemberNamed(Form):
@@ -44,11 +50,16 @@ class MemberForm(MemberNamed):
 
 class _TeamFields(LimitFields, ListFields):
     meanings: ClassVar[Mapping[str, str]] = {"team_alias": "alias"}
-    unenforced: ClassVar[frozenset[str]] = frozenset(
-        "budget_id default_team_member_models team_member_budget "
-        "team_member_budget_duration team_member_key_duration team_member_permissions team_member_rpm_limit "
-        "team_member_tpm_limit".split()
-    )
+    unenforced: ClassVar[Mapping[str, str]] = {
+        "budget_id": "set max_budget and the other limits on the team",
+        "default_team_member_models": "list models on the team, or on its keys",
+        "team_member_budget": "set max_budget on the team, or on its keys",
+        "team_member_budget_duration": "set budget_duration on the team, or on its keys",
+        "team_member_key_duration": "give keys a duration",
+        "team_member_permissions": "members may do what their role says: admin or user",
+        "team_member_rpm_limit": "set rpm_limit on the team, or on its keys",
+        "team_member_tpm_limit": "set tpm_limit on the team, or on its keys",
+    }
     team_alias: Text | None = None
     blocked: bool | None = None
     metadata: Metadata | None = None
@@ -105,6 +116,7 @@ class TeamPageAsked(BaseModel):
 class MembersToAdd(Form):
     """One member, or several."""
 
+    unenforced: ClassVar[Mapping[str, str]] = _OF_MEMBERS
     team_id: Name
     member: MemberForm | Annotated[list[MemberForm], Field(min_length=1, max_length=_MOST_AT_ONCE)]
 
@@ -124,5 +136,5 @@ class MemberToRemove(MemberNamed):
 class MemberToChange(MemberToRemove):
     """One member of a team, and its role from now on."""
 
-    unenforced: ClassVar[frozenset[str]] = frozenset(("rpm_limit", "tpm_limit", "allowed_models", "budget_duration"))
+    unenforced: ClassVar[Mapping[str, str]] = _OF_MEMBERS
     role: Literal["admin", "user"] | None = None

@@ -5,6 +5,7 @@ from typing import Any
 
 from app.gateway.member_desk import MemberDesk, MembersAdded, NewMember
 from app.gateway.team_desk import TeamDesk, TeamQuery, TeamView
+from app.web.admin_api.account_forms import gently
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 from app.web.admin_api.team_answers import (
     MemberChanged,
@@ -61,7 +62,7 @@ class TeamViews:
         return team_answer(self._desk.set_blocked(call.actor, call.body.team_id, blocked=False))
 
     def list(self, call: AdminCall[TeamsAsked, Nothing]) -> list[TeamListed]:
-        return [team_listed(view) for view in self._desk.every(call.actor, call.query.user_id)]
+        return [team_listed(view) for view in gently(self._desk.every(call.actor, call.query.user_id))]
 
     def page(self, call: AdminCall[TeamPageAsked, Nothing]) -> TeamPage:
         asked = call.query

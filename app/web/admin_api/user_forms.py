@@ -27,7 +27,10 @@ class Placement(Form):
 
 class _UserFields(LimitFields, ListFields):
     meanings: ClassVar[Mapping[str, str]] = {"user_email": "email", "user_alias": "alias", "user_role": "role"}
-    unenforced: ClassVar[frozenset[str]] = frozenset(("blocked", "budget_id", "tags"))
+    unenforced: ClassVar[Mapping[str, str]] = {
+        "blocked": "block the user's keys",
+        "budget_id": "set max_budget and the other limits on the user",
+    }
     user_email: Text | None = None
     user_alias: Text | None = None
     user_role: Text | None = None
