@@ -292,3 +292,31 @@ def test_a_teams_lists_bind_its_keys_at_once(admin: AdminClient) -> None:
     admin.made("/team/update", team_id="red", models=["anthropic.*"])
 
     assert (before, admin.send(path, content, key).status_code) == (200, 403)
+
+
+def test_who_becomes_a_teams_admin_manages_it_at_once_and_no_longer_than_it_is(admin: AdminClient) -> None:
+    admin.made("/team/new", team_id="red")
+    key = admin.made("/user/new", user_id="ann")["key"]
+    seen = [admin.get("/team/info", key, team_id="red").status_code]
+
+    for role in ("admin", "user"):
+        change = "/team/member_add" if role == "admin" else "/team/member_update"
+        member = {"member": {"role": role, "user_id": "ann"}} if role == "admin" else {"role": role, "user_id": "ann"}
+        admin.made(change, team_id="red", **member)
+        seen.append(admin.get("/team/info", key, team_id="red").status_code)
+    admin.made("/team/member_update", team_id="red", user_id="ann", role="admin")
+    admin.made("/team/member_delete", team_id="red", user_id="ann")
+    seen.append(admin.get("/team/info", key, team_id="red").status_code)
+
+    assert seen == [403, 200, 403, 403]
+
+
+def test_a_user_of_a_role_that_changes_has_the_new_one_at_once(admin: AdminClient) -> None:
+    key = admin.made("/user/new", user_id="ann")["key"]
+    seen = [admin.get("/team/list", key).status_code]
+
+    for role in ("proxy_admin", "internal_user"):
+        admin.made("/user/update", user_id="ann", user_role=role)
+        seen.append(admin.get("/team/list", key).status_code)
+
+    assert seen == [401, 200, 401]
