@@ -2,11 +2,13 @@
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from pathlib import Path
 from queue import Queue
 
 import pytest
@@ -128,6 +130,21 @@ class Outage:
     def start(self) -> None:
         self._server.start()
 
+    def freeze(self) -> None:
+        """It takes connections and says nothing: worse than being away."""
+        for pid in self._processes():
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        for pid in self._processes():
+            os.kill(pid, signal.SIGCONT)
+
+    def _processes(self) -> list[int]:
+        pid = self._server.get_pid()
+        assert pid is not None
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+        return [pid, *map(int, children.split())]
+
     def call(self, issued: Issued) -> RawReply:
         return exchange(self.gateway.port, converse_request(TARGET, issued.text))
 
@@ -169,6 +186,24 @@ def test_without_the_database_known_keys_go_on(outage: Outage) -> None:
     outage.start()
     assert outage.wait_for_readiness(lambda status, body: "keys" not in body) < RECOVERED_WITHIN_SECONDS
     assert (outage.call(outage.warm).status, outage.call(outage.cold).status) == (200, 200)
+
+
+@pytest.mark.parametrize("outage", ["300"], indirect=True)
+def test_a_database_that_froze_holds_up_no_known_key_and_no_probe(outage: Outage) -> None:
+    """Nor an unknown key, once that is known."""
+    assert outage.call(outage.warm).status == 200
+    outage.freeze()
+    try:
+        outage.wait_for_readiness(
+            lambda status, body: (status, body["db"], "keys" in body) == (200, "unreachable", True)
+        )
+        assert outage.call(outage.warm).status == 200
+        assert outage.call(outage.cold).status == 503
+        assert outage.call(outage.warm).status == 200
+    finally:
+        outage.thaw()
+    assert outage.wait_for_readiness(lambda status, body: "keys" not in body) < RECOVERED_WITHIN_SECONDS
+    assert outage.call(outage.cold).status == 200
 
 
 @pytest.mark.parametrize("outage", ["2"], indirect=True)
