@@ -254,9 +254,10 @@ def _region(name: str, value: str) -> str:
 def _with_folder(url: str) -> str:
     """SQLite's URL, once the folder of its file is there."""
     path = url.removeprefix("sqlite:///").partition("?")[0]
+    if not path or path.startswith((":", "file:")):
+        raise SettingsError("DATABASE_URL: expected sqlite:///path/of/a/file, as each worker would have its own memory")
     try:
-        if path and path != ":memory:":
-            Path(path).parent.mkdir(parents=True, exist_ok=True)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SettingsError(
             f"DATABASE_URL: expected a file in a folder that can be made, not {path} ({error.strerror})"

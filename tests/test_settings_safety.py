@@ -115,6 +115,12 @@ def test_another_database_is_wrong_and_its_password_not_shown(url: str) -> None:
     assert message == "DATABASE_URL: expected postgres://, postgresql:// or sqlite:///"
 
 
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:", "sqlite:///?x=y", "sqlite:///file:x?uri=true"])
+def test_a_database_in_memory_would_be_another_one_for_each_worker(url: str) -> None:
+    with pytest.raises(SettingsError, match=r"^DATABASE_URL: expected sqlite:///path/of/a/file"):
+        Settings.from_environment({"DATABASE_URL": url}, Path("/srv/outcrop"))
+
+
 def test_heroku_gives_aws_28_seconds_to_answer() -> None:
     assert load(**DEPLOYED, DYNO="web.1").first_byte_timeout == 28
     assert load(**DEPLOYED, DYNO="web.1", OUTCROP_FIRST_BYTE_TIMEOUT="20").first_byte_timeout == 20

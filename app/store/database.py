@@ -55,9 +55,7 @@ def engine_options(url: str) -> dict[str, Any]:
 def engine_url(url: str) -> URL:
     """`url` with SQLite's file named in full: Flask-SQLAlchemy would look for it elsewhere."""
     parsed = make_url(url)
-    if parsed.drivername == "sqlite" and parsed.database not in (None, "", ":memory:"):
-        return parsed.set(database=str(Path(str(parsed.database)).absolute()))
-    return parsed
+    return parsed.set(database=str(Path(str(parsed.database)).absolute())) if url.startswith("sqlite") else parsed
 
 
 class Database:
