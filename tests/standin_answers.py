@@ -163,6 +163,22 @@ def list_foundation_models(request: Recorded) -> Answer:
     return json_answer({"modelSummaries": [summary]})
 
 
+def list_inference_profiles(request: Recorded) -> Answer:
+    """One of AWS's own, and none of the account's."""
+    profile_id = "us.anthropic.claude-3-haiku-20240307-v1:0"
+    model = "arn:aws:bedrock:us-east-1::foundation-model/anthropic.claude-3-haiku-20240307-v1:0"
+    profile = {
+        "createdAt": "2024-08-26T00:00:00Z",
+        "inferenceProfileArn": f"arn:aws:bedrock:us-east-1:{ACCOUNT}:inference-profile/{profile_id}",
+        "inferenceProfileId": profile_id,
+        "inferenceProfileName": "US Anthropic Claude 3 Haiku",
+        "models": [{"modelArn": model}],
+        "status": "ACTIVE",
+        "type": "SYSTEM_DEFINED",
+    }
+    return json_answer({"inferenceProfileSummaries": [] if "type=APPLICATION" in request.target else [profile]})
+
+
 def foundation_model_availability(request: Recorded) -> Answer:
     return json_answer(
         {
@@ -221,6 +237,7 @@ OPERATIONS: list[tuple[str, re.Pattern[str], Callable[[Recorded], Answer]]] = [
         ("POST", "/knowledgebases/{}/retrieve", retrieve),
         ("POST", "/agents/{}/agentAliases/{}/sessions/{}/text", invoke_agent),
         ("GET", "/foundation-models", list_foundation_models),
+        ("GET", "/inference-profiles", list_inference_profiles),
         ("GET", "/foundation-model-availability/{}", foundation_model_availability),
     )
 ]
