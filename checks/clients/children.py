@@ -157,21 +157,21 @@ class RunningCommands:
 
     def call(self, name: str, prompt: str) -> Outcome:
         words = [self.given.filled(word).replace("$PROMPT", prompt) for word in self.commands.lines[name]]
-        return ran(words, self.environment, self.commands.inputs.get(name, b""))
-
-
-def ran(words: Sequence[str], environment: Mapping[str, str], standard_input: bytes = b"") -> Outcome:
-    """Run a command to its end."""
-    try:
-        done = subprocess.run(
-            words, env=environment, input=standard_input, capture_output=True, timeout=CALL_SECONDS, check=False
-        )
-    except subprocess.TimeoutExpired:
-        return Outcome(error=f"no end after {CALL_SECONDS} s")
-    output = done.stdout.decode("latin-1")
-    if done.returncode == 0:
-        return Outcome(output)
-    return Outcome(error=f"exit {done.returncode}: {output}{done.stderr.decode('latin-1')}")
+        try:
+            done = subprocess.run(
+                words,
+                env=self.environment,
+                input=self.commands.inputs.get(name, b""),
+                capture_output=True,
+                timeout=CALL_SECONDS,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            return Outcome(error=f"no end after {CALL_SECONDS} s")
+        output = done.stdout.decode("latin-1")
+        if done.returncode == 0:
+            return Outcome(output)
+        return Outcome(error=f"exit {done.returncode}: {output}{done.stderr.decode('latin-1')}")
 
 
 @contextmanager
