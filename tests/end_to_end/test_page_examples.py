@@ -1,5 +1,6 @@
 """The examples of the documentation page that this gateway makes true, as they stand there but for host and key."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -148,3 +149,17 @@ def test_the_agents_script(page: Page, standin: StandinBedrock) -> None:
     assert standin.requests[0].service == "bedrock-agent-runtime"
     assert standin.requests[0].verdict is not None
     assert standin.requests[0].verdict.region == "us-east-1"
+
+
+def test_the_virtual_key_example(page: Page, standin: StandinBedrock) -> None:
+    """Generate one with the master key, then call with it; without a master key the answer says what to set."""
+    gateway, key = page
+
+    made = _curl(page, "/key/generate", "{}")
+    if key == "anything":
+        assert (made.status, b"LITELLM_MASTER_KEY" in made.body) == (401, True)
+        return
+    reply = _curl((gateway, json.loads(made.body)["key"]), "/bedrock/model/cohere.command-r-v1:0/converse", '{"messages": []}')
+
+    assert (made.status, reply.status) == (200, 200)
+    assert standin.requests[0].target == "/model/cohere.command-r-v1%3A0/converse"
