@@ -159,7 +159,8 @@ def test_the_virtual_key_example(page: Page, standin: StandinBedrock) -> None:
     if key == "anything":
         assert (made.status, b"LITELLM_MASTER_KEY" in made.body) == (401, True)
         return
-    reply = _curl((gateway, json.loads(made.body)["key"]), "/bedrock/model/cohere.command-r-v1:0/converse", '{"messages": []}')
+    key = json.loads(made.body)["key"]
+    reply = _curl((gateway, key), "/bedrock/model/cohere.command-r-v1:0/converse", "{}")
 
     assert (made.status, reply.status) == (200, 200)
     assert standin.requests[0].target == "/model/cohere.command-r-v1%3A0/converse"
