@@ -99,6 +99,9 @@ class UserDesk:
             after = replace(changed, stamps=minutes.stamps(before.stamps))
             _require_own_email(minutes.records, after)
             minutes.put(before, after)
+            if after.email != before.email:
+                for member in minutes.records.memberships(after.id):
+                    minutes.put(member, replace(member, user_email=after.email))
             return _row(minutes.records, after, minutes.now)
 
         return self._registry.change(actor, work)

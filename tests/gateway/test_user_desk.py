@@ -101,6 +101,14 @@ def test_a_changed_address_must_be_nobody_elses() -> None:
     assert accounts.stored_user("bob").email is None
 
 
+def test_a_changed_address_is_the_members_too() -> None:
+    accounts = Accounts((a_user("ann", email="old@example.com"), Member("red", "ann", "admin", "old@example.com")))
+
+    accounts.users.update(ADMINISTRATOR, "ann", None, {"email": "new@example.com"})
+
+    assert accounts.memberships("ann") == (Member("red", "ann", "admin", "new@example.com"),)
+
+
 def test_a_deleted_users_keys_and_memberships_end() -> None:
     accounts = Accounts(
         (a_user("ann"), a_user("bob"), a_team("red"), a_key("one"), a_key("two", user="bob"), Member("red", "ann"))
