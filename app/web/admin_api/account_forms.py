@@ -6,12 +6,13 @@ from dataclasses import fields, is_dataclass
 from decimal import Decimal
 from typing import Annotated, Any, ClassVar, TypeVar
 
-from pydantic import BaseModel, ConfigDict, PlainSerializer, WithJsonSchema
+from pydantic import ConfigDict, PlainSerializer, WithJsonSchema
 
 from app.core.accounts import Limits, Rights
 from app.core.errors import InvalidField
 from app.web.admin_api.fields import Count, Entries, Metadata, Moment, Text, Usd
 from app.web.admin_api.unenforced import refuse_unenforced
+from app.web.admin_api.wire_model import WireModel
 
 Item = TypeVar("Item")
 # some milliseconds' worth of answers
@@ -22,7 +23,7 @@ _LISTS = frozenset(field.name for field in fields(Rights))
 _LIMITS = frozenset(field.name for field in fields(Limits)) - {"budget_reset_at"}
 
 
-class Form(BaseModel):
+class Form(WireModel):
     """A request. What it has beside its fields is ignored, unless the peer restricts by it; null and "" say nothing.
 
     `unset` names fields that end up as a new account has them.
@@ -86,7 +87,7 @@ class ListFields(Form):
 LIMITS, LISTS = _LIMITS, _LISTS
 
 
-class LimitAnswer(BaseModel):
+class LimitAnswer(WireModel):
     """Limits as they are told."""
 
     max_budget: Dollars | None
@@ -99,7 +100,7 @@ class LimitAnswer(BaseModel):
     model_max_budget: dict[str, Any]
 
 
-class ListAnswer(BaseModel):
+class ListAnswer(WireModel):
     """Lists as they are told."""
 
     models: list[str]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.accounts import AuditEntry
 from app.core.registry_messages import AuditQuery
@@ -11,9 +11,10 @@ from app.web.admin_api.fields import MOST_PAGES, Moment, Text
 from app.web.admin_api.key_answers import OffsetMoment
 from app.web.admin_api.key_results import pages
 from app.web.admin_api.routes import AdminCall, Nothing, Route
+from app.web.admin_api.wire_model import WireModel
 
 
-class EntriesAsked(BaseModel):
+class EntriesAsked(WireModel):
     """Which entries, newest first. Times are [start, end); without a zone they are UTC."""
 
     object_id: Text | None = None
@@ -26,7 +27,7 @@ class EntriesAsked(BaseModel):
     page_size: Annotated[int, Field(ge=1, le=100)] = 50
 
 
-class Entry(BaseModel):
+class Entry(WireModel):
     """One change. A member's object_id is its team's and its user's, with a slash between."""
 
     id: str
@@ -56,7 +57,7 @@ class Entry(BaseModel):
         )
 
 
-class EntryPage(BaseModel):
+class EntryPage(WireModel):
     """Some of the entries."""
 
     audit_logs: list[Entry]

@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from app.web.admin_api.routes import AdminCall, Nothing, Route
+from app.web.admin_api.wire_model import WireModel
 
 
-class Credentials(BaseModel):
+class Credentials(WireModel):
     """An empty list."""
 
     success: bool = True

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.accounts import Budget
 from app.gateway.customer_desk import CustomerView
 from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, flat
 from app.web.admin_api.fields import Metadata, Moment, Name, Text
+from app.web.admin_api.wire_model import WireModel
 
 _CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata"}
 _MOST_AT_ONCE = 500
@@ -41,19 +42,19 @@ class CustomerUpdate(_CustomerFields):
     unset: list[Name] | None = None
 
 
-class CustomerAsked(BaseModel):
+class CustomerAsked(WireModel):
     """One end user."""
 
     end_user_id: Name
 
 
-class CustomersAsked(BaseModel):
+class CustomersAsked(WireModel):
     """Which end users are listed."""
 
     team_id: Name | None = None
 
 
-class CustomersNamed(BaseModel):
+class CustomersNamed(WireModel):
     """Some end users."""
 
     user_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
@@ -91,14 +92,14 @@ class CustomerAnswer(LimitAnswer):
     updated_by: str
 
 
-class CustomersDeleted(BaseModel):
+class CustomersDeleted(WireModel):
     """How many are gone."""
 
     deleted_customers: int
     message: str
 
 
-class CustomersBlocked(BaseModel):
+class CustomersBlocked(WireModel):
     """Those that were blocked, or let go again."""
 
     blocked_users: list[CustomerAnswer]
@@ -121,13 +122,13 @@ class BudgetUpdate(BudgetFields):
     unset: list[Name] | None = None
 
 
-class BudgetsNamed(BaseModel):
+class BudgetsNamed(WireModel):
     """Some budgets."""
 
     budgets: Annotated[list[Name], Field(max_length=_MOST_AT_ONCE)]
 
 
-class BudgetNamed(BaseModel):
+class BudgetNamed(WireModel):
     """One budget."""
 
     id: Name

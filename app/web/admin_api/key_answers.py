@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import BaseModel, PlainSerializer
+from pydantic import PlainSerializer
 
 from app.core.accounts import Budget, KeyType, Limits, VirtualKey
 from app.gateway.key_changes import IssuedKey
 from app.web.admin_api.account_forms import Dollars, flat
+from app.web.admin_api.wire_model import WireModel
 
 OffsetMoment = Annotated[datetime, PlainSerializer(datetime.isoformat, return_type=str)]
 _ROUTER_SETTINGS = dict.fromkeys(
@@ -22,7 +23,7 @@ _ROUTER_SETTINGS = dict.fromkeys(
 ) | {"model_group_alias": {}}
 
 
-class BudgetTable(BaseModel):
+class BudgetTable(WireModel):
     """The budget that a key names, or its soft budget, where the peer's clients look for it."""
 
     budget_id: str | None
@@ -34,7 +35,7 @@ class BudgetTable(BaseModel):
     max_parallel_requests: int | None
 
 
-class KeyFacts(BaseModel):
+class KeyFacts(WireModel):
     """What is told of a key wherever it is told of."""
 
     key_id: str

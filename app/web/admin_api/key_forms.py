@@ -4,7 +4,7 @@ from dataclasses import fields as dataclass_fields
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
 
 from app.core.accounts import KeyType
@@ -24,6 +24,7 @@ from app.web.admin_api.fields import (
     storable,
 )
 from app.web.admin_api.unenforced import refuse_unenforced
+from app.web.admin_api.wire_model import WireModel
 
 _AT_ONCE = 500
 # a key's text, its token or its id
@@ -41,7 +42,7 @@ Unsettable = Literal[
 ]  # fmt: skip  # one a line would be half a page
 
 
-class KeyFields(BaseModel):
+class KeyFields(WireModel):
     """What can be said of a key, new or not. Other fields are ignored, but for those that restrict in the peer."""
 
     model_config = ConfigDict(extra="allow")
@@ -129,25 +130,25 @@ class KeyRegeneration(KeyFields):
     grace_period: Text | None = None
 
 
-class KeyUpdates(BaseModel):
+class KeyUpdates(WireModel):
     """Changes of several keys, each by itself."""
 
     keys: Annotated[list[KeyUpdate], Field(min_length=1, max_length=_AT_ONCE)]
 
 
-class KeyNamed(BaseModel):
+class KeyNamed(WireModel):
     """One key."""
 
     key: Reference
 
 
-class KeysNamed(BaseModel):
+class KeysNamed(WireModel):
     """Some keys."""
 
     keys: References
 
 
-class KeyDeletion(BaseModel):
+class KeyDeletion(WireModel):
     """Keys to be deleted."""
 
     keys: References | None = None
@@ -160,19 +161,19 @@ class KeyDeletion(BaseModel):
         return self
 
 
-class SpendResetAsked(BaseModel):
+class SpendResetAsked(WireModel):
     """What the spend of the current window is set to, in US dollars."""
 
     reset_to: Usd
 
 
-class KeyAsked(BaseModel):
+class KeyAsked(WireModel):
     """Which key: without one, the caller's own."""
 
     key: Reference | None = None
 
 
-class KeysAsked(BaseModel):
+class KeysAsked(WireModel):
     """Which keys are listed, and how."""
 
     page: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1
@@ -215,7 +216,7 @@ class KeysAsked(BaseModel):
         )
 
 
-class AliasesAsked(BaseModel):
+class AliasesAsked(WireModel):
     """Which aliases are listed."""
 
     page: Annotated[int, Field(ge=1, le=MOST_PAGES)] = 1

@@ -2,30 +2,29 @@
 
 from typing import Any
 
-from pydantic import BaseModel
-
 from app.core.accounts import VirtualKey
 from app.core.errors import CallerError
 from app.gateway.key_desk import SpendReset
 from app.web.admin_api.account_forms import Dollars
 from app.web.admin_api.key_answers import KeyDetails, KeyRow, OffsetMoment
+from app.web.admin_api.wire_model import WireModel
 
 
-class KeyInfo(BaseModel):
+class KeyInfo(WireModel):
     """A key, by what it was asked for."""
 
     key: str
     info: KeyDetails
 
 
-class KeyInfos(BaseModel):
+class KeyInfos(WireModel):
     """Keys, by what they were asked for."""
 
     key: list[str]
     info: list[KeyDetails]
 
 
-class KeyPage(BaseModel):
+class KeyPage(WireModel):
     """Some of the keys: their tokens, or all that is known of them."""
 
     keys: list[str] | list[KeyDetails]
@@ -34,7 +33,7 @@ class KeyPage(BaseModel):
     total_pages: int
 
 
-class AliasPage(BaseModel):
+class AliasPage(WireModel):
     """Some of the aliases."""
 
     aliases: list[str]
@@ -44,27 +43,27 @@ class AliasPage(BaseModel):
     size: int
 
 
-class DeletedKeys(BaseModel):
+class DeletedKeys(WireModel):
     """What was deleted, by what it was named."""
 
     deleted_keys: list[str]
 
 
-class KeyHealth(BaseModel):
+class KeyHealth(WireModel):
     """The key that asks works."""
 
     key: str = "healthy"
     logging_callbacks: dict[str, Any] | None = None
 
 
-class UpdatedKey(BaseModel):
+class UpdatedKey(WireModel):
     """One of several keys that were changed."""
 
     key: str
     key_info: KeyRow
 
 
-class FailedUpdate(BaseModel):
+class FailedUpdate(WireModel):
     """One of several keys that was not changed, and why."""
 
     key: str
@@ -72,7 +71,7 @@ class FailedUpdate(BaseModel):
     failed_reason: str
 
 
-class UpdatedKeys(BaseModel):
+class UpdatedKeys(WireModel):
     """What became of the changes of several keys."""
 
     total_requested: int
@@ -92,7 +91,7 @@ class UpdatedKeys(BaseModel):
         return cls(total_requested=len(results), successful_updates=updated, failed_updates=failed)
 
 
-class ResetSpend(BaseModel):
+class ResetSpend(WireModel):
     """What the spend is, and was."""
 
     key_hash: str

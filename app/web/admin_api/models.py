@@ -6,7 +6,7 @@ They show what AWS offers in the gateway's region, as far as the caller's own li
 from functools import partial
 from typing import Annotated, Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.callers import Actor
 from app.core.errors import NotFound
@@ -15,12 +15,13 @@ from app.core.policy import lets_pass_model
 from app.gateway.model_catalog import ModelCatalog
 from app.web.admin_api.fields import Name
 from app.web.admin_api.routes import AdminCall, Nothing, Route
+from app.web.admin_api.wire_model import WireModel
 
 # AWS tells no moment for most; OpenAI's clients insist on one, and this is what the peer tells
 _CREATED = 1677610602
 
 
-class ListedModel(BaseModel):
+class ListedModel(WireModel):
     """A model as OpenAI's list has it."""
 
     id: str
@@ -32,21 +33,21 @@ class ListedModel(BaseModel):
     max_output_tokens: None = None
 
 
-class ModelList(BaseModel):
+class ModelList(WireModel):
     """OpenAI's list."""
 
     data: list[ListedModel]
     object: str = "list"
 
 
-class ModelParams(BaseModel):
+class ModelParams(WireModel):
     """How the peer would call it."""
 
     model: str
     custom_llm_provider: str = "bedrock"
 
 
-class ModelFacts(BaseModel):
+class ModelFacts(WireModel):
     """What is known of a model. Prices and sizes are null: AWS does not tell them here."""
 
     id: str
@@ -69,7 +70,7 @@ class ModelFacts(BaseModel):
     output_cost_per_token: None = None
 
 
-class ModelInfo(BaseModel):
+class ModelInfo(WireModel):
     """A model as the peer tells of one."""
 
     model_name: str
@@ -77,13 +78,13 @@ class ModelInfo(BaseModel):
     model_info: ModelFacts
 
 
-class ModelInfos(BaseModel):
+class ModelInfos(WireModel):
     """The peer's list."""
 
     data: list[ModelInfo]
 
 
-class ModelGroup(BaseModel):
+class ModelGroup(WireModel):
     """A name that can be called; here each is one model."""
 
     model_group: str
@@ -99,19 +100,19 @@ class ModelGroup(BaseModel):
     supports_native_streaming: bool | None
 
 
-class ModelGroups(BaseModel):
+class ModelGroups(WireModel):
     """The peer's list of them."""
 
     data: list[ModelGroup]
 
 
-class ModelAsked(BaseModel):
+class ModelAsked(WireModel):
     """One model, or all."""
 
     litellm_model_id: Annotated[Name | None, Field(description="Only the model with this id.")] = None
 
 
-class GroupAsked(BaseModel):
+class GroupAsked(WireModel):
     """One group, or all."""
 
     model_group: Name | None = None

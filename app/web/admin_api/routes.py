@@ -11,7 +11,7 @@ from functools import cached_property
 from typing import Any, Generic, Literal, NoReturn, TypeVar
 
 from flask import Blueprint, Response, g, request
-from pydantic import BaseModel, TypeAdapter, ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from app.core.address_ranges import admits
 from app.core.admin_rights import require_administrator
@@ -19,6 +19,7 @@ from app.core.callers import Actor, Caller
 from app.core.errors import AccessDenied, BodyTooLarge, NotAdministrator
 from app.web.access import requires_admin_key
 from app.web.admin_api.fields import storable
+from app.web.admin_api.wire_model import WireModel
 from app.web.errors import UnfitRequest
 from app.web.request_body import BodyBudget, RequestBody
 
@@ -34,12 +35,12 @@ Access = Literal[
 ]
 
 
-class Nothing(BaseModel):
+class Nothing(WireModel):
     """No query, or no body: what is sent all the same is ignored."""
 
 
-Query = TypeVar("Query", bound=BaseModel)
-Body = TypeVar("Body", bound=BaseModel)
+Query = TypeVar("Query", bound=WireModel)
+Body = TypeVar("Body", bound=WireModel)
 
 
 @dataclass(frozen=True, slots=True)

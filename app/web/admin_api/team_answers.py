@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.core.accounts import Member
 from app.gateway.member_desk import MembersAdded
@@ -10,9 +10,10 @@ from app.gateway.team_desk import TeamView
 from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow
+from app.web.admin_api.wire_model import WireModel
 
 
-class MemberAnswer(BaseModel):
+class MemberAnswer(WireModel):
     """A member, as the peer writes one."""
 
     user_id: str
@@ -60,7 +61,7 @@ class TeamListed(TeamAnswer):
     team_memberships: tuple[str, ...] = ()
 
 
-class TeamInfo(BaseModel):
+class TeamInfo(WireModel):
     """One team with its keys."""
 
     team_id: str
@@ -69,20 +70,20 @@ class TeamInfo(BaseModel):
     team_memberships: tuple[str, ...] = ()
 
 
-class TeamsDeleted(BaseModel):
+class TeamsDeleted(WireModel):
     """The ids of the teams that are gone."""
 
     deleted_teams: list[str]
 
 
-class TeamUpdated(BaseModel):
+class TeamUpdated(WireModel):
     """The team as it is now."""
 
     team_id: str
     data: TeamAnswer
 
 
-class TeamPage(BaseModel):
+class TeamPage(WireModel):
     """A page of teams."""
 
     teams: list[TeamAnswer]
@@ -92,7 +93,7 @@ class TeamPage(BaseModel):
     total_pages: int
 
 
-class UserAdded(BaseModel):
+class UserAdded(WireModel):
     """Who came into the team."""
 
     user_id: str
@@ -107,7 +108,7 @@ class MembersAddedAnswer(TeamAnswer):
     updated_team_memberships: tuple[str, ...] = ()
 
 
-class MemberChanged(BaseModel):
+class MemberChanged(WireModel):
     """The member as it is now."""
 
     team_id: str

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.gateway.member_desk import NewMember
 from app.web.admin_api.account_forms import (
@@ -14,6 +14,7 @@ from app.web.admin_api.account_forms import (
     ListFields,
 )
 from app.web.admin_api.fields import Metadata, Name, Tags, Text
+from app.web.admin_api.wire_model import WireModel
 
 _FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "tags"}
 _MOST_AT_ONCE = 500
@@ -85,25 +86,25 @@ class TeamUpdate(_TeamFields):
     unset: list[Name] | None = None
 
 
-class TeamNamed(BaseModel):
+class TeamNamed(WireModel):
     """One team."""
 
     team_id: Name
 
 
-class TeamsNamed(BaseModel):
+class TeamsNamed(WireModel):
     """Some teams."""
 
     team_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
 
 
-class TeamsAsked(BaseModel):
+class TeamsAsked(WireModel):
     """Which teams are listed."""
 
     user_id: Name | None = None
 
 
-class TeamPageAsked(BaseModel):
+class TeamPageAsked(WireModel):
     """Which teams, and which page of them."""
 
     user_id: Name | None = None

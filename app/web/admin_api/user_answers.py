@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import Field
 
 from app.gateway.key_changes import IssuedKey
 from app.gateway.team_desk import TeamView
@@ -11,6 +11,7 @@ from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, fl
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow, MadeKey
 from app.web.admin_api.team_answers import TeamAnswer, team_answer
+from app.web.admin_api.wire_model import WireModel
 
 
 class UserAnswer(LimitAnswer, ListAnswer):
@@ -39,7 +40,7 @@ class UserCounted(UserAnswer):
     key_count: int
 
 
-class UserPage(BaseModel):
+class UserPage(WireModel):
     """A page of users."""
 
     users: list[UserCounted]
@@ -49,7 +50,7 @@ class UserPage(BaseModel):
     total_pages: int
 
 
-class UserInfo(BaseModel):
+class UserInfo(WireModel):
     """One user with its keys and teams."""
 
     user_id: str
@@ -73,7 +74,7 @@ class UserMadeAlone(UserAnswer):
     key: str = ""
 
 
-class UserUpdated(BaseModel):
+class UserUpdated(WireModel):
     """The user as it is now."""
 
     user_id: str

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, Field, model_validator
+from pydantic import Field, model_validator
 
 from app.core.accounts import MemberRole, UserRole
 from app.core.errors import InvalidField
@@ -12,6 +12,7 @@ from app.core.registry_messages import AccountQuery
 from app.gateway.user_desk import NewUser
 from app.web.admin_api.account_forms import LIMITS, LISTS, Form, LimitFields, ListFields
 from app.web.admin_api.fields import Metadata, Name, Text
+from app.web.admin_api.wire_model import WireModel
 
 _FIELDS = LIMITS | LISTS | {"user_email", "user_alias", "user_role", "metadata"}
 _ROLES: frozenset[UserRole] = frozenset(("proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"))
@@ -82,19 +83,19 @@ class UserUpdate(_UserFields):
         return self
 
 
-class UserAsked(BaseModel):
+class UserAsked(WireModel):
     """One user; without an id, the caller's own."""
 
     user_id: Text | None = None
 
 
-class UsersNamed(BaseModel):
+class UsersNamed(WireModel):
     """Some users."""
 
     user_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
 
 
-class UsersAsked(BaseModel):
+class UsersAsked(WireModel):
     """Which users, and which page of them. `user_ids` are parted by commas; `user_email` is a part of the address."""
 
     role: Text | None = None
