@@ -159,6 +159,8 @@ def test_a_call_is_one_line_of_json(gateway: GatewayProcess, standin: StandinBed
         "call_id": reply.header("x-litellm-call-id"),
         "method": "POST",
         "key_alias": "master",
+        "team": None,
+        "user": None,
         "service": "bedrock-runtime",
         "operation": "Converse",
         "model": "amazon.nova-lite-v1:0",
