@@ -95,6 +95,7 @@ CLIENTS = (
         *("OpenAI, JavaScript", node("openai_sdk")),
         tuple(call for call in OPENAI_CALLS if call.name not in ("responses_stream", "mantle_models")),
         *SDK_ERRORS,
+        readme="OpenAI, JavaScript",
     ),
     Client(
         *("Vercel AI SDK", node("ai_sdk"), names("generateText", "streamText")),

@@ -53,7 +53,7 @@ def answered_so(answered: Sequence[Attempt], expected: Sequence[Attempt]) -> Ver
 
 def stands_in_readme(client: Client, readme: str) -> Verdict:
     """Judge whether the client is configured as README.md's table says."""
-    row = re.search(rf"^\| {re.escape(client.readme)} \| `(.*)` \|$", readme, re.MULTILINE)
+    row = re.search(rf"^\| {re.escape(client.readme)} \| `([^`]*)`.*\|$", readme, re.MULTILINE)
     if not row:
         return Verdict(f"README.md's table has no client {client.readme!r}")
     told = row[1]
