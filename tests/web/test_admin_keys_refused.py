@@ -112,6 +112,17 @@ def test_what_has_not_the_form_it_must_have_is_refused_with_pydantic_s_list(
     assert len(answer.text) < 10_000
 
 
+def test_of_half_a_million_mistakes_few_are_told(admin_on_sqlite: AdminClient) -> None:
+    """Any key may send them, and a worker that told of all would do nothing else for ten seconds."""
+    key = admin_on_sqlite.new_key()
+    change = b'{"key": "a", "models": [' + b",".join([b"1"] * 990) + b"]}"
+
+    answer = admin_on_sqlite.send("/key/bulk_update", b'{"keys": [' + b",".join([change] * 500) + b"]}", by=key)
+
+    assert answer.status_code == 422
+    assert [problem["loc"] for problem in answer.json["detail"]] == [["body", "keys", 0, "models", 0]]
+
+
 def test_an_ill_typed_number_is_refused_in_the_peer_s_words(admin_on_sqlite: AdminClient) -> None:
     assert admin_on_sqlite.post("/key/generate", max_budget="much").json == {
         "detail": [

@@ -1,11 +1,13 @@
 """What fields of admin requests take, where databases and readers of JSON would not."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from app.web.admin_api.fields import Metadata, Moment, refused
+from app.web.admin_api.wire_model import WireModel
 
 METADATA = TypeAdapter[dict[str, Any]](Metadata)
 MOMENT = TypeAdapter[Any](Moment)
@@ -78,3 +80,37 @@ def test_what_says_something_is_refused(value: Any) -> None:
 
 def test_what_is_nested_without_end_is_refused_too() -> None:
     assert refused({"guardrails": _nested(5000)}, frozenset({"guardrails"})) == ["guardrails"]
+
+
+def forms(above: type[WireModel] = WireModel) -> Iterator[type[WireModel]]:
+    """What is asked of the routes."""
+    for model in above.__subclasses__():
+        of_a_route = model.__module__.startswith("app.") and model.__module__.endswith("_forms")
+        if of_a_route and not model.__name__.endswith(("Answer", "Blocked")):
+            yield model
+        yield from forms(model)
+
+
+def built(model: type[WireModel]) -> Any:
+    """Its core schema, which is made when it is first needed."""
+    model.model_rebuild()
+    return model.__pydantic_core_schema__
+
+
+def lists_in(schema: Any) -> Iterator[dict[str, Any]]:
+    """The lists in one of pydantic's core schemas."""
+    if isinstance(schema, dict):
+        if schema.get("type") == "list":
+            yield schema
+        schema = list(schema.values())
+    if isinstance(schema, list):
+        for part in schema:
+            yield from lists_in(part)
+
+
+def test_every_list_of_a_request_ends_at_its_first_mistake() -> None:
+    """Else one request has half a million, and the worker does nothing but tell of them."""
+    found = {model.__name__: list(lists_in(built(model))) for model in forms()}
+
+    assert len(found["KeyUpdates"]) > 5
+    assert [name for name, lists in found.items() for one in lists if not one.get("fail_fast")] == []

@@ -8,7 +8,7 @@ from pydantic import Field
 from app.core.accounts import Budget
 from app.gateway.customer_desk import CustomerView
 from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, flat
-from app.web.admin_api.fields import Metadata, Moment, Name, Text
+from app.web.admin_api.fields import Metadata, Moment, Name, Text, Unset
 from app.web.admin_api.wire_model import WireModel
 
 _CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata"}
@@ -39,7 +39,7 @@ class NewCustomer(_CustomerFields):
 class CustomerUpdate(_CustomerFields):
     """An end user to be changed: what is not named stays."""
 
-    unset: list[Name] | None = None
+    unset: Unset | None = None
 
 
 class CustomerAsked(WireModel):
@@ -57,7 +57,7 @@ class CustomersAsked(WireModel):
 class CustomersNamed(WireModel):
     """Some end users."""
 
-    user_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    user_ids: Annotated[list[Name], Field(fail_fast=True, min_length=1, max_length=_MOST_AT_ONCE)]
 
 
 class BudgetAnswer(LimitAnswer):
@@ -119,13 +119,13 @@ class BudgetFields(LimitFields):
 class BudgetUpdate(BudgetFields):
     """A budget to be changed: what is not named stays."""
 
-    unset: list[Name] | None = None
+    unset: Unset | None = None
 
 
 class BudgetsNamed(WireModel):
     """Some budgets."""
 
-    budgets: Annotated[list[Name], Field(max_length=_MOST_AT_ONCE)]
+    budgets: Annotated[list[Name], Field(fail_fast=True, max_length=_MOST_AT_ONCE)]
 
 
 class BudgetNamed(WireModel):

@@ -77,8 +77,11 @@ def _utc(moment: datetime) -> datetime:
 Text = Annotated[str, StringConstraints(max_length=256), AfterValidator(storable)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=256), AfterValidator(storable)]
 Entry = Annotated[str, StringConstraints(min_length=1, max_length=2048), AfterValidator(storable)]
-Entries = Annotated[list[Entry], Field(max_length=_MOST_ENTRIES)]
-Tags = Annotated[list[Name], Field(max_length=100)]
+# Each list of a request ends at its first mistake: 1 MiB has half a million, and to tell of all takes a worker 10 s.
+Entries = Annotated[list[Entry], Field(fail_fast=True, max_length=_MOST_ENTRIES)]
+Tags = Annotated[list[Name], Field(fail_fast=True, max_length=100)]
+# fields that end up as a new account has them
+Unset = Annotated[list[Name], Field(fail_fast=True)]
 Usd = Annotated[
     Decimal,
     BeforeValidator(_no_truth),

@@ -29,7 +29,7 @@ from app.web.admin_api.wire_model import WireModel
 _AT_ONCE = 500
 # a key's text, its token or its id
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(storable)]
-References = Annotated[list[Reference], Field(max_length=_AT_ONCE)]
+References = Annotated[list[Reference], Field(fail_fast=True, max_length=_AT_ONCE)]
 _NAMES = {"key_alias": "alias", "expires": "expires_at", "duration": "expires_at"}
 # the peer's way to say that a key shall not expire
 _FOREVER = "-1"
@@ -109,7 +109,9 @@ class KeyUpdate(KeyFields):
     key: Reference | None = None
     temp_budget_increase: Usd | None = None
     temp_budget_expiry: Moment | None = None
-    unset: Annotated[list[Unsettable], Field(description="Fields that end up as a new key has them.")] = []
+    unset: Annotated[
+        list[Unsettable], Field(fail_fast=True, description="Fields that end up as a new key has them.")
+    ] = []
 
     @model_validator(mode="after")
     def _names_one(self) -> "KeyUpdate":
@@ -133,7 +135,7 @@ class KeyRegeneration(KeyFields):
 class KeyUpdates(WireModel):
     """Changes of several keys, each by itself."""
 
-    keys: Annotated[list[KeyUpdate], Field(min_length=1, max_length=_AT_ONCE)]
+    keys: Annotated[list[KeyUpdate], Field(fail_fast=True, min_length=1, max_length=_AT_ONCE)]
 
 
 class KeyNamed(WireModel):
@@ -152,7 +154,7 @@ class KeyDeletion(WireModel):
     """Keys to be deleted."""
 
     keys: References | None = None
-    key_aliases: Annotated[list[Name], Field(max_length=_AT_ONCE)] | None = None
+    key_aliases: Annotated[list[Name], Field(fail_fast=True, max_length=_AT_ONCE)] | None = None
 
     @model_validator(mode="after")
     def _names_some(self) -> "KeyDeletion":

@@ -13,7 +13,7 @@ from app.web.admin_api.account_forms import (
     LimitFields,
     ListFields,
 )
-from app.web.admin_api.fields import Metadata, Name, Tags, Text
+from app.web.admin_api.fields import Metadata, Name, Tags, Text, Unset
 from app.web.admin_api.wire_model import WireModel
 
 _FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "tags"}
@@ -75,7 +75,7 @@ class NewTeam(_TeamFields):
     """A team to be made."""
 
     team_id: Text | None = None
-    members_with_roles: Annotated[list[MemberForm], Field(max_length=_MOST_AT_ONCE)] | None = None
+    members_with_roles: Annotated[list[MemberForm], Field(fail_fast=True, max_length=_MOST_AT_ONCE)] | None = None
 
 
 class TeamUpdate(_TeamFields):
@@ -83,7 +83,7 @@ class TeamUpdate(_TeamFields):
 
     nulls_clear: ClassVar[frozenset[str]] = LIMITS | {"team_alias"}
     team_id: Name
-    unset: list[Name] | None = None
+    unset: Unset | None = None
 
 
 class TeamNamed(WireModel):
@@ -95,7 +95,7 @@ class TeamNamed(WireModel):
 class TeamsNamed(WireModel):
     """Some teams."""
 
-    team_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    team_ids: Annotated[list[Name], Field(fail_fast=True, min_length=1, max_length=_MOST_AT_ONCE)]
 
 
 class TeamsAsked(WireModel):
@@ -119,7 +119,7 @@ class MembersToAdd(Form):
 
     unenforced: ClassVar[Mapping[str, str]] = _OF_MEMBERS
     team_id: Name
-    member: MemberForm | Annotated[list[MemberForm], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    member: MemberForm | Annotated[list[MemberForm], Field(fail_fast=True, min_length=1, max_length=_MOST_AT_ONCE)]
 
     def new_members(self) -> list[NewMember]:
         """Raises InvalidField."""

@@ -11,7 +11,7 @@ from app.core.key_orders import KeyOrder
 from app.core.registry_messages import AccountQuery
 from app.gateway.user_desk import NewUser
 from app.web.admin_api.account_forms import LIMITS, LISTS, Form, LimitFields, ListFields
-from app.web.admin_api.fields import Metadata, Name, Text
+from app.web.admin_api.fields import Metadata, Name, Text, Unset
 from app.web.admin_api.wire_model import WireModel
 
 _FIELDS = LIMITS | LISTS | {"user_email", "user_alias", "user_role", "metadata"}
@@ -50,7 +50,7 @@ class UserToMake(_UserFields):
     """A user to be made, with a first key unless `auto_create_key` is false: `duration` and `key_alias` are its."""
 
     user_id: Text | None = None
-    teams: Annotated[list[Name | Placement], Field(max_length=_MOST_AT_ONCE)] | None = None
+    teams: Annotated[list[Name | Placement], Field(fail_fast=True, max_length=_MOST_AT_ONCE)] | None = None
     team_id: Text | None = None
     auto_create_key: bool = True
     key_alias: Text | None = None
@@ -74,7 +74,7 @@ class UserUpdate(_UserFields):
 
     nulls_clear: ClassVar[frozenset[str]] = frozenset(("max_budget",))
     user_id: Text | None = None
-    unset: list[Name] | None = None
+    unset: Unset | None = None
 
     @model_validator(mode="after")
     def _is_named(self) -> "UserUpdate":
@@ -92,7 +92,7 @@ class UserAsked(WireModel):
 class UsersNamed(WireModel):
     """Some users."""
 
-    user_ids: Annotated[list[Name], Field(min_length=1, max_length=_MOST_AT_ONCE)]
+    user_ids: Annotated[list[Name], Field(fail_fast=True, min_length=1, max_length=_MOST_AT_ONCE)]
 
 
 class UsersAsked(WireModel):
