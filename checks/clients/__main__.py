@@ -69,7 +69,10 @@ class Check:
                 self._gateway.clear_log()
                 outcome, arrived = self._called(running, client.call.name, PROMPT)
                 status = attempts[-1][0]
-                self._gateway.wait_for_log(partial(has_status, status))
+                try:
+                    self._gateway.wait_for_log(partial(has_status, status))
+                except TimeoutError:
+                    pass  # what was answered instead is told below
                 if status == 200:
                     verdict = succeeded(client.call, outcome, arrived, given)
                 else:
