@@ -60,9 +60,13 @@ class KeyDesk:
         """Those of the keys that are there, each with what it was asked for by. Raises NotFound if none is."""
 
         def look(records: Records) -> list[tuple[str, VirtualKey]]:
-            there = [(reference, key) for reference in references if (key := find(records, reference))]
-            if not all(sees_key(actor.caller, key) for _, key in there):
-                raise AccessDenied("Not all of these keys are yours to see.")
+            there = []
+            for reference in dict.fromkeys(references):
+                key = find(records, reference)
+                if key and not sees_key(actor.caller, key):
+                    raise AccessDenied("Not all of these keys are yours to see.")
+                if key:
+                    there.append((reference, key))
             if not there:
                 raise NotFound("No keys found", "keys")
             return there

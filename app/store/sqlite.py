@@ -14,12 +14,17 @@ READ = "BEGIN"
 WRITE = "BEGIN IMMEDIATE"
 _WAIT_SECONDS = 5.0
 _POLL_SECONDS = 0.005
+# SQLite answers without anybody else's having had a turn: between statements they have one, as often as this.
+_TURN_SECONDS = 0.01
+# not 0: gevent would go on with who is ready, and look for nobody who became so
+_PAUSE_SECONDS = 0.00001
 
 
 def prepare(engine: Engine) -> None:
     """Attach to a new engine."""
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
+    event.listen(engine, "before_cursor_execute", _give_others_a_turn)
 
 
 def _connected(connection: SqliteConnection, _: Any) -> None:
@@ -39,6 +44,14 @@ def _begun(connection: Connection) -> None:
         _patiently(driver, statement)
     elif statement:
         driver.execute(statement)
+
+
+def _give_others_a_turn(connection: Connection, *_: Any) -> None:
+    """A change of ten thousand keys would else stop every other call of the worker until it is made."""
+    now = monotonic()
+    if now - connection.info.get("gave_turn_at", 0.0) > _TURN_SECONDS:
+        sleep(_PAUSE_SECONDS)
+        connection.info["gave_turn_at"] = monotonic()
 
 
 def _patiently(connection: Any, statement: str) -> None:

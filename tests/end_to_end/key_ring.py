@@ -10,7 +10,7 @@ from app.core.accounts import Record, Rights, Stamps, VirtualKey
 from app.core.key_pairs import KeyPairs
 from app.core.virtual_keys import name_of, new_text, token_of
 from app.store.database import Database
-from app.store.registry import Registry
+from app.store.registry import Change, Registry
 
 SECRET_KEY = "a5" * 32
 EVERYTHING = Rights(operations=("inference", "agents", "read"))
@@ -51,6 +51,17 @@ class KeyRing:
     def put(self, record: Record) -> None:
         """Committed when this returns."""
         self._registry.change(lambda records: records.put(record))
+
+    def multiply(self, key: VirtualKey, count: int) -> None:
+        """So many keys more of the same kind, whose texts are `sk-copy-0` and so on."""
+
+        def work(records: Change) -> None:
+            for number in range(count):
+                records.put(
+                    replace(key, id=f"{key.id}-{number}", token=token_of(f"sk-copy-{number}"), access_key_id=None)
+                )
+
+        self._registry.change(work)
 
     def block(self, issued: Issued) -> None:
         self.put(replace(issued.key, blocked=True))

@@ -17,6 +17,8 @@ from app.web.admin_api.wire_model import WireModel
 Item = TypeVar("Item")
 # some milliseconds' worth of answers
 _AT_A_STRETCH = 50
+# not 0: gevent would go on with who is ready, and look for nobody who became so
+_PAUSE_SECONDS = 0.00001
 # An amount as it is told: a JSON number
 Dollars = Annotated[Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number"})]
 _LISTS = frozenset(field.name for field in fields(Rights))
@@ -126,7 +128,7 @@ def gently(items: Iterable[Item]) -> Iterator[Item]:
     """The same items. Lists without pages can be long: between some of them the worker's other calls go on."""
     for number, item in enumerate(items):
         if number % _AT_A_STRETCH == 0:
-            time.sleep(0)
+            time.sleep(_PAUSE_SECONDS)
         yield item
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from app.core.accounts import VirtualKey
 from app.core.errors import CallerError
 from app.gateway.key_desk import SpendReset
-from app.web.admin_api.account_forms import Dollars
+from app.web.admin_api.account_forms import Dollars, gently
 from app.web.admin_api.key_answers import KeyDetails, KeyRow, OffsetMoment
 from app.web.admin_api.wire_model import WireModel
 
@@ -81,7 +81,9 @@ class UpdatedKeys(WireModel):
     @classmethod
     def of(cls, results: list[tuple[str, VirtualKey | CallerError]]) -> "UpdatedKeys":
         updated = [
-            UpdatedKey(key=name, key_info=KeyRow.of(key)) for name, key in results if isinstance(key, VirtualKey)
+            UpdatedKey(key=name, key_info=KeyRow.of(key))
+            for name, key in gently(results)
+            if isinstance(key, VirtualKey)
         ]
         failed = [
             FailedUpdate(key=name, failed_reason=error.message)

@@ -6,6 +6,7 @@ from typing import Any
 from app.core.errors import InvalidField
 from app.core.registry_messages import KeyQuery
 from app.gateway.key_desk import KeyDesk
+from app.web.admin_api.account_forms import gently
 from app.web.admin_api.key_answers import ChangedKey, KeyDetails, MadeKey
 from app.web.admin_api.key_forms import (
     AliasesAsked,
@@ -134,7 +135,7 @@ class _Views:
     def infos(self, call: AdminCall[Nothing, KeysNamed]) -> KeyInfos:
         found = self._desk.get_many(call.actor, call.body.keys)
         now = self._desk.now()
-        return KeyInfos(key=[name for name, _ in found], info=[KeyDetails.at(now, key) for _, key in found])
+        return KeyInfos(key=[name for name, _ in found], info=[KeyDetails.at(now, key) for _, key in gently(found)])
 
     def page(self, call: AdminCall[KeysAsked, Nothing]) -> KeyPage:
         asked = call.query

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.core.accounts import Member
 from app.gateway.member_desk import MembersAdded
 from app.gateway.team_desk import TeamView
-from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat
+from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat, gently
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow
 from app.web.admin_api.wire_model import WireModel
@@ -123,11 +123,11 @@ def team_answer(view: TeamView) -> TeamAnswer:
 
 
 def team_listed(view: TeamView) -> TeamListed:
-    return TeamListed.model_validate(_fields(view) | {"keys": [KeyRow.of(key) for key in view.keys]})
+    return TeamListed.model_validate(_fields(view) | {"keys": [KeyRow.of(key) for key in gently(view.keys)]})
 
 
 def team_info(view: TeamView) -> TeamInfo:
-    keys = [KeyRow.of(key) for key in view.keys]
+    keys = [KeyRow.of(key) for key in gently(view.keys)]
     return TeamInfo(team_id=view.team.id, team_info=team_answer(view), keys=keys)
 
 

@@ -7,7 +7,7 @@ from pydantic import Field
 from app.gateway.key_changes import IssuedKey
 from app.gateway.team_desk import TeamView
 from app.gateway.user_desk import UserView
-from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat
+from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat, gently
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow, MadeKey
 from app.web.admin_api.team_answers import TeamAnswer, team_answer
@@ -100,7 +100,7 @@ def user_info(view: UserView) -> UserInfo:
     return UserInfo(
         user_id=view.user.id,
         user_info=user_answer(view),
-        keys=[KeyRow.of(key) for key in view.keys],
+        keys=[KeyRow.of(key) for key in gently(view.keys)],
         teams=[team_answer(TeamView(team, ())) for team in view.teams],
     )
 
