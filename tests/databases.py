@@ -20,7 +20,7 @@ from sqlalchemy import create_engine, make_url, text
 from app.store.database import Database
 from app.store.registry import Registry
 from app.store.rows import VERSION, db
-from app.store.schema import Schema
+from app.store.schema import Schema, State
 
 KINDS = ("sqlite", "postgresql")
 
@@ -50,18 +50,23 @@ class PostgresServer:
         return self._spare.pop() if self._spare else self.create(template)
 
     def give_back(self, url: str) -> None:
-        """Whoever is still connected is cut off, and what was written is gone."""
+        """Whoever is still connected is cut off, and what was written is gone; so is a database of other tables."""
         self._run(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = :name",
             name=str(make_url(url).database),
         )
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            for table in reversed(db.metadata.sorted_tables):
-                connection.execute(table.delete())
-            connection.execute(VERSION.insert().values(id=1, version=0))
-        engine.dispose()
-        self._spare.append(url)
+        database = Database.at(url)
+        fit = Schema(database).state() is State.CURRENT
+        if fit:
+            with database.change() as connection:
+                for table in reversed(db.metadata.sorted_tables):
+                    connection.execute(table.delete())
+                connection.execute(VERSION.insert().values(id=1, version=0))
+        database.close()
+        if fit:
+            self._spare.append(url)
+        else:
+            self.drop(url)
 
     def close(self) -> None:
         """Drop what was given back."""
