@@ -11,9 +11,15 @@ from typing import Any
 
 from app.core.errors import MalformedRequest
 from app.core.json_bodies import JsonBody
+from app.core.model_names import LONGEST_MODEL
 
 _ANY_DEPTH = "**"
 _EACH_VALUE = "{}"
+_LOCATION = "s3:"
+# Each is compared with every entry of three lists, and a body has room for a million: more than any call that AWS
+# takes, whose largest are 1,000 images in S3 for one of its models, and a flow of some ten nodes.
+_MOST_LOCATIONS = 1000
+_MOST_OTHERS = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +51,7 @@ class BodyPaths:
 
         Raises MalformedRequest.
         """
-        return tuple(_walk(body.content(), self.root)) if body.may_hold(self.names) else ()
+        return _bounded(_walk(body.content(), self.root)) if body.may_hold(self.names) else ()
 
 
 @lru_cache(maxsize=2048)
@@ -78,6 +84,21 @@ def _add(root: _Step, steps: list[str], path: str) -> None:
     for name in steps:
         step = step.below.setdefault(name, _Step(deep=name == _ANY_DEPTH))
     step.path = path
+
+
+def _bounded(references: Iterator[Reference]) -> tuple[Reference, ...]:
+    found: list[Reference] = []
+    left = {True: _MOST_LOCATIONS, False: _MOST_OTHERS}
+    for reference in references:
+        path = reference.path.removeprefix(_LOCATION)
+        is_location = reference.path != path
+        left[is_location] -= 1
+        if left[is_location] < 0:
+            raise MalformedRequest(f"The body names more models, resources or locations than AWS takes: {path}.")
+        if len(reference.value) > LONGEST_MODEL:
+            raise MalformedRequest(f"What {path} names is longer than any id, ARN or location that AWS takes.")
+        found.append(reference)
+    return tuple(found)
 
 
 def _walk(content: Any, root: _Step) -> Iterator[Reference]:

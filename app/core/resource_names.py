@@ -5,12 +5,15 @@ elsewhere and is not known here: only an entry for the whole bucket lets it pass
 """
 
 import re
+from functools import lru_cache
 from urllib.parse import unquote
 
 from app.core.globs import matches
 from app.core.model_names import looks_like_arn
 
 _S3 = "s3://"
+# the longest that AWS has: `flow/FLOW/alias/ALIAS`, without its first part
+_MOST_IDS = 4
 _BUCKET_ARN = re.compile(r"arn:[^:]+:s3:::(.+)", re.DOTALL)
 
 
@@ -25,10 +28,10 @@ def allows_location(resources: tuple[str, ...], value: str) -> bool:
     location = _location(value)
     if _climbs(location):
         return False
-    return any(
-        _within(pattern, location) if pattern.startswith(_S3) else looks_like_arn(value) and matches(pattern, value)
-        for pattern in resources
-    )
+    whole, beginnings, others = _locations(resources)
+    if location in whole or location.startswith(beginnings):
+        return True
+    return looks_like_arn(value) and any(matches(pattern, value) for pattern in others)
 
 
 def _ids_in(value: str) -> tuple[str, ...]:
@@ -39,6 +42,8 @@ def _ids_in(value: str) -> tuple[str, ...]:
     if len(parts) < 6:
         return ()
     segments = parts[5].split("/")[1:]
+    if len(segments) > _MOST_IDS:
+        return ()
     return tuple(spelling for segment in segments for spelling in {segment, segment.partition(":")[0]})
 
 
@@ -54,7 +59,10 @@ def _climbs(location: str) -> bool:
     return any(part in (".", "..") for part in unquote(location).replace("\\", "/").split("/"))
 
 
-def _within(pattern: str, location: str) -> bool:
-    if pattern.endswith("*"):
-        return location.startswith(pattern[:-1])
-    return location == pattern or location.startswith(pattern if pattern.endswith("/") else f"{pattern}/")
+@lru_cache(maxsize=1024)
+def _locations(resources: tuple[str, ...]) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
+    """What a list says of S3: whole locations, how locations may begin, and entries that are about something else."""
+    whole = frozenset(pattern for pattern in resources if pattern.startswith(_S3) and not pattern.endswith("*"))
+    beginnings = [pattern[:-1] for pattern in resources if pattern.startswith(_S3) and pattern.endswith("*")]
+    beginnings.extend(pattern if pattern.endswith("/") else f"{pattern}/" for pattern in whole)
+    return whole, tuple(beginnings), tuple(pattern for pattern in resources if not pattern.startswith(_S3))

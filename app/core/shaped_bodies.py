@@ -57,6 +57,7 @@ def _run_by_caller(tool: object, *, openai: bool) -> bool:
 
 
 def _refers(items: object) -> bool:
+    items = [items] if isinstance(items, dict) else items
     return isinstance(items, list) and any(isinstance(item, dict) and _is_reference(item) for item in items)
 
 

@@ -213,3 +213,26 @@ def test_a_deeply_nested_body_is_refused_and_breaks_nothing() -> None:
 
 def test_the_body_of_a_call_without_places_for_locations_is_not_looked_at() -> None:
     judge(with_key(), "/bedrock/guardrail/g/version/1/apply", PLAIN.encode("utf-16"))
+
+
+@pytest.mark.parametrize(("count", "passes"), [(999, True), (1000, True), (1001, False)])
+def test_a_body_names_at_most_so_many_locations(count: int, passes: bool) -> None:
+    """A million fit in a body, and each is compared with every entry: the worker would do nothing else for minutes."""
+    body = video([f"s3://ours/{number}" for number in range(count)])
+
+    if passes:
+        assert refusal(with_key(resources=("s3://ours",)), NOVA, body) is None
+    else:
+        with pytest.raises(MalformedRequest, match="names more models, resources or locations than AWS takes"):
+            judge(with_key(resources=("s3://ours",)), NOVA, body)
+
+
+@pytest.mark.parametrize(("length", "passes"), [(2047, True), (2048, True), (2049, False)])
+def test_a_location_is_at_most_as_long_as_any(length: int, passes: bool) -> None:
+    body = video("s3://ours/".ljust(length, "x"))
+
+    if passes:
+        assert refusal(with_key(resources=("s3://ours",)), NOVA, body) is None
+    else:
+        with pytest.raises(MalformedRequest, match="is longer than any id, ARN or location"):
+            judge(with_key(resources=("s3://ours",)), NOVA, body)

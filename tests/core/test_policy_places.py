@@ -5,8 +5,9 @@ from urllib.parse import quote
 import pytest
 
 from app.core.accounts import Rights
+from app.core.errors import MalformedRequest
 from app.core.operations import Operation
-from tests.core.judging import CONVERSE, NOVA, TABLE, body_with, caller, refusal, target_of, with_key
+from tests.core.judging import CONVERSE, NOVA, TABLE, body_with, caller, judge, refusal, target_of, with_key
 
 ACCOUNT = "arn:aws:bedrock:us-east-1:123456789012"
 PROFILE = f"{ACCOUNT}:application-inference-profile/abc123def456"
@@ -216,3 +217,22 @@ def test_a_refused_resource_is_told_with_its_layer() -> None:
     assert refusal(who, "/bedrock/knowledgebases/OTHER/retrieve") == (
         "The team's resources do not include OTHER: add its id or ARN."
     )
+
+
+@pytest.mark.parametrize(("count", "passes"), [(249, True), (250, True), (251, False)])
+def test_a_body_names_at_most_so_many_resources(count: int, passes: bool) -> None:
+    """A million fit in a body, and each is compared with every entry of every list."""
+    body = {"guardrailConfig": {"guardrailIdentifier": ["mine"] * count}}
+
+    if passes:
+        assert refusal(with_key(resources=("mine",)), NOVA, body) is None
+    else:
+        with pytest.raises(MalformedRequest, match="names more models, resources or locations than AWS takes"):
+            judge(with_key(resources=("mine",)), NOVA, body)
+
+
+@pytest.mark.parametrize(("path", "passes"), [("flow/F/alias/A/B", True), ("flow/F/alias/A/B/C", False)])
+def test_an_arn_of_more_parts_than_any_passes_by_none_of_them(path: str, passes: bool) -> None:
+    body = {"guardrailConfig": {"guardrailIdentifier": f"{ACCOUNT}:{path}"}}
+
+    assert (refusal(with_key(resources=("F",)), NOVA, body) is None) is passes

@@ -38,6 +38,7 @@ OPENAI_BEYOND: list[dict[str, object]] = [
     {"input": [{"type": "item_reference", "id": "msg_1"}]},
     {"input": [{"role": "user", "content": "x"}, {"id": "msg_1"}]},
     {"input": [{"id": "msg_1", "type": None}]},
+    {"input": {"type": "item_reference", "id": "msg_1"}},
     {"input": [{"Type": "item_reference", "role": "user", "id": "msg_1"}]},
     {"input": [{"role": "user", "content": [{"type": "input_file", "file_id": "file_1"}]}]},
     {"messages": [{"role": "user", "content": [{"type": "file", "file": {"file_id": "file_1"}}]}]},
