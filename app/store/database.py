@@ -74,8 +74,9 @@ class Database:
             self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._changes = engine.execution_options(isolation_level="READ COMMITTED")
-        # one change at a time: those that wait for their turn must not hold all the connections
-        self._turn = Lock()
+        # One change and one reading at a time: who waits for a turn holds no connection, so that there is always one
+        # for `statement`, by which callers are let in and revocations are learnt.
+        self._changing, self._reading = Lock(), Lock()
         self._asking = Lock()
         self._asked_at = float("-inf")
         self._answered = False
@@ -98,19 +99,14 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """For queries that all see one moment."""
-        with unavailable_where_it_is(), self._snapshots.connect() as connection:
+        with _turn(self._reading), unavailable_where_it_is(), self._snapshots.connect() as connection:
             yield connection
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
         """For what writes: committed at the end, rolled back by an exception."""
-        if not self._turn.acquire(timeout=_TURN_SECONDS):
-            raise StoreUnavailable("Other changes have not come to an end. Try again in a few seconds.", retry_after=5)
-        try:
-            with unavailable_where_it_is(), self._changes.begin() as connection:
-                yield connection
-        finally:
-            self._turn.release()
+        with _turn(self._changing), unavailable_where_it_is(), self._changes.begin() as connection:
+            yield connection
 
     @contextmanager
     def migration(self) -> Iterator[Connection]:
@@ -146,3 +142,14 @@ class Database:
         except SQLAlchemyError:
             return False
         return True
+
+
+@contextmanager
+def _turn(lock: Lock) -> Iterator[None]:
+    """Raises StoreUnavailable."""
+    if not lock.acquire(timeout=_TURN_SECONDS):
+        raise StoreUnavailable("Other requests have not come to an end. Try again in a few seconds.", retry_after=5)
+    try:
+        yield
+    finally:
+        lock.release()

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
+from threading import Event, Semaphore
 from time import monotonic
 
 import pytest
@@ -17,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import StoreUnavailable
 from app.store.database import Database, engine_options, engine_url
-from app.store.registry import Registry
+from app.store.registry import Change, Registry
 from app.store.schema import Schema
 from tests.databases import private_postgres
 from tests.gateway_process import REPOSITORY, free_port
@@ -101,10 +102,37 @@ def test_a_worker_has_at_most_three_connections(database_url: str) -> None:
     database = Database(create_engine(engine_url(database_url), **options))
     with ExitStack() as held:
         for _ in range(3):
-            held.enter_context(database.snapshot())
+            held.enter_context(database.statement())
         with pytest.raises(StoreUnavailable, match="connections to its database are in use"):
             Registry(database, lambda: NOW).changes_since(0)
     database.close()
+
+
+def test_however_many_read_and_change_keys_can_be_looked_up(registry: Registry, put: Put) -> None:
+    """Anybody with a key can ask admin routes, and no answer may keep a worker from learning that a key was blocked."""
+    put(TEAM)
+    entered, ended = Semaphore(0), Event()
+
+    def read(_: object) -> None:
+        entered.release()
+        ended.wait(30)
+
+    def change(records: Change) -> None:
+        records.put(TEAM)
+        read(records)
+
+    with ThreadPoolExecutor(10) as pool:
+        for _ in range(5):
+            pool.submit(registry.read, read)
+            pool.submit(registry.change, change)
+        entered.acquire()
+        entered.acquire()
+        began = monotonic()
+        assert registry.changes_since(0).version
+        assert registry.by_token("a" * 64).grant is None
+        took = monotonic() - began
+        ended.set()
+    assert took < 2
 
 
 def test_our_own_mistakes_are_not_taken_for_a_database_that_is_away(database: Database) -> None:
