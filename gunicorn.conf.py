@@ -93,9 +93,11 @@ def _bring_schema_up_to_date() -> None:
     database = Database.at(settings.database_url)
     try:
         SchemaUpgrade(Schema(database)).run()
-    except StoreUnavailable:
+    except StoreUnavailable as error:
         logging.getLogger("app").warning(
-            "%s does not answer: its tables will be brought up to date as soon as it does", database.describe()
+            "%s does not answer (%s): its tables will be brought up to date as soon as it does",
+            database.describe(),
+            error.reason or "no reason given",
         )
     except UpgradeFailed as failure:
         sys.exit(f"outcrop cannot start: the tables of {database.describe()} cannot be brought up to date: {failure}")

@@ -28,7 +28,7 @@ from app.gateway.audit_trail import AuditTrail
 from app.gateway.audited_changes import AuditedRegistry
 from app.gateway.budget_desk import BudgetDesk
 from app.gateway.customer_desk import CustomerDesk
-from app.gateway.diagnosis import Diagnosis
+from app.gateway.diagnosis import Diagnosis, Finding
 from app.gateway.doorman import Doorman
 from app.gateway.key_changes import KeyChanges, KeyMaker
 from app.gateway.key_desk import KeyDesk
@@ -97,8 +97,9 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     _serve(app, _gate(doorman, settings), desks.nouns() | {"models": models.routes(catalog)})
     app.register_blueprint(health.create_blueprint(directory.freshness))
     _surround(app, options)
-    app.cli.add_command(command_line.doctor_command(diagnosis, database.answers, database.describe()))
-    _add_commands(app, desks, database)
+    finding = partial(_database_finding, app.extensions["schema"], database)
+    app.cli.add_command(command_line.doctor_command(diagnosis, finding))
+    _add_commands(app, desks, finding)
     app.extensions["outcrop"] = Startup(
         settings,
         keep_credentials=credentials.start,
@@ -163,23 +164,25 @@ class _Desks:
         }
 
 
-def _add_commands(app: Flask, desks: _Desks, database: Database) -> None:
-    trouble = partial(_trouble, app.extensions["schema"], database)
-    found = CommandDesks(desks.keys, desks.teams, desks.users, trouble)
+def _add_commands(app: Flask, desks: _Desks, database: Callable[[], Finding]) -> None:
+    found = CommandDesks(desks.keys, desks.teams, desks.users, database)
     for make in (keys_group, teams_group, users_group):
         app.cli.add_command(make(found))
 
 
-def _trouble(schema: Schema, database: Database) -> str:
-    """Why the database cannot be used, and what to do; empty: it can."""
+def _database_finding(schema: Schema, database: Database) -> Finding:
+    """Whether the database can be used, and what to do where it cannot."""
+    name = database.describe()
     try:
         state = schema.state()
-    except StoreUnavailable:
-        return f"The database {database.describe()} does not answer: check DATABASE_URL and that the server runs."
-    return {
-        State.BEHIND: "The database has not this version's tables: run `flask --app wsgi db upgrade`.",
-        State.AHEAD: "The database has a later version's tables: run the version that made them, or a later one.",
-    }.get(state, "")
+    except StoreUnavailable as error:
+        said = f" ({error.reason})" if error.reason else ""
+        return Finding("database", f"{name} does not answer{said}", "Check DATABASE_URL and that the server runs.")
+    text, remedy = {
+        State.BEHIND: (" has not this version's tables", "Run `flask --app wsgi db upgrade`; a start does it too."),
+        State.AHEAD: (" has a later version's tables", "Run the version that made them, or a later one."),
+    }.get(state, ("", None))
+    return Finding("database", name + text, remedy, warns=state is State.BEHIND)
 
 
 def _unknown_operations(entries: Sequence[str]) -> Sequence[str]:

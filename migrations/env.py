@@ -39,4 +39,6 @@ try:
     offline() if context.is_offline_mode() else online()
 except (DBAPIError, StoreUnavailable) as error:
     # one line, which a release phase and a start can show
-    raise click.ClickException(str(getattr(error, "orig", error)).partition("\n")[0]) from None
+    reason = getattr(error, "reason", "")
+    said = f"The database does not answer ({reason})." if reason else str(getattr(error, "orig", error))
+    raise click.ClickException(said.partition("\n")[0]) from None

@@ -149,6 +149,11 @@ class StoreUnavailable(GatewayFault):
 
     code = "ServiceUnavailableException"
 
+    def __init__(self, message: str, *, retry_after: int | None = None, reason: str = "") -> None:
+        """`reason`: what its driver said. It names hosts and users, so it is for the log and the operator alone."""
+        super().__init__(message, retry_after=retry_after)
+        self.reason = reason
+
 
 class ModelsUnlisted(GatewayFault):
     """AWS does not tell which models it offers: an admin request for them cannot be answered."""

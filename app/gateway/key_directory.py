@@ -140,8 +140,8 @@ class KeyDirectory:
                 answer = look_up()
                 place.found = answer.grant is not None
             self._keep(name, flight, answer)
-        except StoreUnavailable:
-            self._lose()
+        except StoreUnavailable as error:
+            self._lose(error.reason)
             raise self._unavailable() from None
         finally:
             with self._lock:
@@ -171,15 +171,15 @@ class KeyDirectory:
 
     def _ask(self) -> None:
         """One poll, by whoever holds `_polling`: an answer must not overtake a later one."""
-        began, answered = self._clock(), False
+        began, answered, reason = self._clock(), False, "silence"
         try:
             self._apply(self._source.changes_since(self._version or 0), began)
             answered = True
-        except StoreUnavailable:
-            pass  # as with whatever else breaks it off, a deadline among it
+        except StoreUnavailable as error:
+            reason = error.reason  # what else breaks it off, a deadline among it, goes on
         finally:
             if not answered:
-                self._lose()
+                self._lose(reason)
             self._due = self._clock() + _PROBE_SECONDS if not answered else began + POLL_SECONDS
 
     def _apply(self, changes: Changes, asked_at: float) -> None:
@@ -196,11 +196,12 @@ class KeyDirectory:
             self._answers = True
             _log.info("the database answers again: keys are looked up as before")
 
-    def _lose(self) -> None:
+    def _lose(self, reason: str) -> None:
         if self._answers:
             self._answers = False
             _log.warning(
-                "the database does not answer: keys that are known go on for %g s, others are told to try again",
+                "the database does not answer (%s): keys that are known go on for %g s, others are told to try again",
+                reason or "no reason given",
                 self._known_key_seconds,
             )
 

@@ -12,6 +12,7 @@ from app.core.errors import GatewayError, InvalidField, StoreUnavailable
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 5
+_LONGEST_REASON = 300
 # SQLite files every mistake in a statement under OperationalError too, with this code
 _SQLITE_MISTAKE = sqlite3.SQLITE_ERROR
 _SQLITE_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
@@ -37,7 +38,7 @@ def unavailable_where_it_is() -> Iterator[None]:
             _log.error("the database has not this version's tables: run flask --app wsgi db upgrade")
             raise _unavailable("The gateway's database has not been brought up to date.") from None
         if _is_away(error):
-            raise _unavailable("The gateway's database does not answer.") from None
+            raise _unavailable("The gateway's database does not answer.", _reason(cause)) from None
         raise
     except sqlite3.OperationalError as error:  # from sqlite.py, which speaks to the driver itself
         if error.sqlite_errorcode == _SQLITE_MISTAKE:
@@ -45,8 +46,14 @@ def unavailable_where_it_is() -> Iterator[None]:
         raise _unavailable("The gateway's database is busy.") from None
 
 
-def _unavailable(what: str) -> StoreUnavailable:
-    return StoreUnavailable(f"{what} Try again in a few seconds.", retry_after=_RETRY_SECONDS)
+def _unavailable(what: str, reason: str = "") -> StoreUnavailable:
+    return StoreUnavailable(f"{what} Try again in a few seconds.", retry_after=_RETRY_SECONDS, reason=reason)
+
+
+def _reason(cause: BaseException | None) -> str:
+    """What the driver said, in one line: libpq tells of each address that it tried, and then gives advice, indented."""
+    lines = [" ".join(line.split()) for line in str(cause or "").splitlines() if line and not line[0].isspace()]
+    return "; ".join(lines)[:_LONGEST_REASON]
 
 
 def _has_no_schema(cause: BaseException | None) -> bool:

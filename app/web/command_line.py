@@ -7,7 +7,7 @@ import click
 from app.gateway.diagnosis import Diagnosis, Finding
 
 
-def doctor_command(diagnosis: Diagnosis, database_answers: Callable[[], bool], database: str) -> click.Command:
+def doctor_command(diagnosis: Diagnosis, database: Callable[[], Finding]) -> click.Command:
     """`doctor`: every check, one line each; exit status 1 when one of them is not well."""
 
     @click.command(
@@ -18,19 +18,13 @@ def doctor_command(diagnosis: Diagnosis, database_answers: Callable[[], bool], d
         findings = [diagnosis.credentials(), diagnosis.region(), diagnosis.models()]
         if model:
             findings.append(diagnosis.models(model))
-        findings += [_database(database_answers, database), diagnosis.clock()]
+        findings += [database(), diagnosis.clock()]
         for finding in findings:
             click.echo(_line(finding))
         if any(finding.fails for finding in findings):
             raise SystemExit(1)
 
     return doctor
-
-
-def _database(answers: Callable[[], bool], database: str) -> Finding:
-    if answers():
-        return Finding("database", database)
-    return Finding("database", f"{database} does not answer", "Check DATABASE_URL and that the server runs.")
 
 
 def _line(finding: Finding) -> str:

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from app.core.callers import COMMAND_LINE, Actor
 from app.core.errors import GatewayError
+from app.gateway.diagnosis import Finding
 from app.gateway.key_desk import KeyDesk
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
@@ -42,12 +43,12 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class CommandDesks:
-    """What commands are carried out by. `trouble`: why the database cannot be used, and what to do; empty: it can."""
+    """What commands are carried out by. `database`: whether it can be used, and what to do where it cannot."""
 
     keys: KeyDesk
     teams: TeamDesk
     users: UserDesk
-    trouble: Callable[[], str]
+    database: Callable[[], Finding]
 
 
 class DeskCommand(click.Command):
@@ -55,9 +56,9 @@ class DeskCommand(click.Command):
 
     def invoke(self, ctx: click.Context) -> Any:
         desks: CommandDesks = ctx.obj
-        trouble = desks.trouble()
-        if trouble:
-            raise click.ClickException(trouble)
+        database = desks.database()
+        if database.remedy:
+            raise click.ClickException(f"The database {database.text}. {database.remedy}")
         try:
             return super().invoke(ctx)
         except GatewayError as error:

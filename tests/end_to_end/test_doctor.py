@@ -132,7 +132,7 @@ def test_a_dead_database_has_its_remedy_and_keeps_its_password(doctor: Doctor) -
     result = doctor.run(DATABASE_URL="postgres://outcrop:topsecret@127.0.0.1:1/outcrop?password=topsecret")
 
     assert result.returncode == 1
-    assert "does not answer -> Check DATABASE_URL" in _told(result, "database")
+    assert "Connection refused) -> Check DATABASE_URL" in _told(result, "database")
     assert "topsecret" not in result.stdout + result.stderr
 
 

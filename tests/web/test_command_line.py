@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from app.core.errors import CredentialsMissing, GatewayError, UpstreamUnreachable
 from app.core.messages import UpstreamRequest
-from app.gateway.diagnosis import Diagnosis
+from app.gateway.diagnosis import Diagnosis, Finding
 from app.web.command_line import doctor_command
 from tests.fakes import FakeBedrock, FakeReply, json_reply
 
@@ -40,7 +40,8 @@ class Patient:
         bedrock = FakeBedrock()
         bedrock.answer = self._answer
         diagnosis = Diagnosis(bedrock, "eu-west-1", region_is_assumed=self.region_is_assumed, now=lambda: NOW)
-        command = doctor_command(diagnosis, lambda: self.database, DATABASE)
+        database = Finding("database", DATABASE, None if self.database else "Check DATABASE_URL.")
+        command = doctor_command(diagnosis, lambda: database)
         result = CliRunner().invoke(command, list(arguments), catch_exceptions=False)
         return result.exit_code, result.output
 
