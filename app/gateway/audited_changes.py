@@ -4,17 +4,24 @@ A desk hands in its work; every record that the work puts or removes goes throug
 without a note of who did it, from where, and what was there before.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import datetime
 from decimal import Decimal
+from threading import Lock
 from typing import Any, TypeVar
 
 from app.core.accounts import AuditEntry, Budget, Customer, Member, Record, Stamps, Team, User, VirtualKey
+from app.core.admin_rights import is_administrator
 from app.core.callers import Actor
+from app.core.errors import StoreUnavailable
 from app.gateway.ports import Changing, Records, Registry
 
 T = TypeVar("T")
+# as long as the store lets a change wait for the one before it
+_TURN_SECONDS = 10
+_RETRY_AFTER_SECONDS = 5
 _KINDS: dict[type[Any], str] = {
     VirtualKey: "key",
     Team: "team",
@@ -84,6 +91,7 @@ class AuditedRegistry:
         self._clock = clock
         self._new_id = new_id
         self._after_change = after_change
+        self._turn = Lock()
 
     def now(self) -> datetime:
         return self._clock()
@@ -94,9 +102,28 @@ class AuditedRegistry:
 
     def change(self, actor: Actor, work: Callable[[Minutes], T]) -> T:
         """Run `work` in one transaction. Raises StoreUnavailable, and what `work` raises, which undoes it all."""
-        result = self._registry.change(lambda records: work(Minutes(records, actor, self._clock(), self._new_id)))
+        with self._in_turn(actor):
+            result = self._registry.change(lambda records: work(Minutes(records, actor, self._clock(), self._new_id)))
         self._after_change()
         return result
+
+    @contextmanager
+    def _in_turn(self, actor: Actor) -> Iterator[None]:
+        """Of those who are no administrators one at a time stands in the registry's line: a team's admin who fills it
+        with changes of 500 keys could else not be blocked. Raises StoreUnavailable.
+        """
+        if is_administrator(actor.caller):
+            yield
+            return
+        if not self._turn.acquire(timeout=_TURN_SECONDS):
+            raise StoreUnavailable(
+                "Changes by other teams' admins have not come to an end. Try again in a few seconds.",
+                retry_after=_RETRY_AFTER_SECONDS,
+            )
+        try:
+            yield
+        finally:
+            self._turn.release()
 
 
 def written(record: Any) -> dict[str, Any]:
