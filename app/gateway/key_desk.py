@@ -61,9 +61,11 @@ class KeyDesk:
 
         def look(records: Records) -> list[tuple[str, VirtualKey]]:
             there = []
+            # who sees but its own key looks for no other: neither for what is there, nor for 500 that are not
+            others = visible_keys(actor.caller) != (actor.caller.key_id, frozenset())
             for reference in dict.fromkeys(references):
                 key = find(records, reference)
-                if key and not sees_key(actor.caller, key):
+                if not (sees_key(actor.caller, key) if key else others):
                     raise AccessDenied("Not all of these keys are yours to see.")
                 if key:
                     there.append((reference, key))

@@ -201,6 +201,16 @@ def test_the_holder_of_a_key_sees_that_key_alone(other: dict[str, Any]) -> None:
             attempt(me, theirs.token)
 
 
+def test_the_holder_of_a_key_is_told_of_no_other_whether_it_is_there() -> None:
+    setting = _setting()
+    mine, theirs = setting.issue().key, setting.issue().key
+
+    assert setting.desk.get_many(a_holder(mine), [mine.id, mine.token]) == [(mine.id, mine), (mine.token, mine)]
+    for reference in (theirs.token, "unknown"):
+        with pytest.raises(AccessDenied, match="Not all of these keys are yours to see"):
+            setting.desk.get_many(a_holder(mine), [mine.id, reference])
+
+
 def test_a_team_s_admin_sees_its_team_s_keys_and_its_own() -> None:
     setting = _setting()
     red, blue, none = (setting.issue(team_id=team).key for team in ("red", "blue", None))
