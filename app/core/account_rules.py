@@ -71,6 +71,8 @@ def checked_rights(rights: Rights, unknown_operations: UnknownEntries) -> Rights
     for entry in rights.resources:
         if _SPACES.search(entry):
             raise _wrong("resources", entry, "Write ids or ARNs, with * for any letters, or s3:// prefixes.")
+        if entry[:5].lower() == "s3://" and not (entry.startswith("s3://") and "*" not in entry[:-1]):
+            raise _wrong("resources", entry, "Write s3:// in lower case, and * at the end only.")
     for entry in rights.regions:
         if not (_REGION.fullmatch(entry) or entry in GEO_PREFIXES):
             raise _wrong("regions", entry, f"Write names such as us-east-1, or one of {', '.join(GEO_PREFIXES)}.")

@@ -18,7 +18,7 @@ def after(moment: datetime, duration: str) -> datetime:
     found = _DURATION.fullmatch(duration)
     if not found:
         raise ValueError(
-            f"Unsupported duration unit, passed duration: {duration[:40]}. Write it as 30s, 15m, 12h, 30d or 1mo."
+            f"Unsupported duration unit, passed duration: {duration[:40]}. Write it as 30s, 15m, 12h, 30d, 2w or 1mo."
         )
     count, unit = int(found[1]), found[2]
     try:

@@ -94,10 +94,15 @@ class Doorman:
             return ANYONE
         if hmac.compare_digest(digest.digest(), self._master):
             return MASTER
+        if is_access_key_id(credential.secret):
+            raise KeyUnknown(
+                f"The key in {credential.header} is not known here: it is the access key id of an issued pair, with "
+                "which an AWS SDK signs. Here a virtual key is expected, which starts with 'sk-'."
+            )
         if not is_text(credential.secret):
             raise KeyUnknown(
-                f"The key in {credential.header} is not known here: a virtual key is expected to start with 'sk-'. "
-                "The gateway's administrator hands out keys."
+                f"The key in {credential.header} is not known here: a virtual key is expected to start with 'sk-' and "
+                "to have at least 16 characters. The gateway's administrator hands out keys."
             )
         return self._of_grant(self._directory.by_token(digest.hexdigest()), credential)
 

@@ -42,7 +42,7 @@ def keys_group(desks: CommandDesks) -> click.Group:
 @click.option("--team", "team_id", help="The id of the team that it belongs to.")
 @click.option("--user", "user_id", help="The id of the user that holds it.")
 @click.option("--budget", "budget_id", help="The id of a budget that it shares.")
-@click.option("--duration", help="How long it is good: 30s, 15m, 12h, 30d, 1mo; for ever without it.")
+@click.option("--duration", help="How long it is good: 30s, 15m, 12h, 30d, 2w, 1mo; for ever without it.")
 @click.option(
     "--key-type", type=click.Choice(["default", "llm_api", "management", "read_only"]), help="What it is for."
 )
@@ -192,7 +192,8 @@ def _show_issued(issued: IssuedKey, *, as_json: bool) -> None:
         }
     show_fields(facts | {"expires": issued.key.expires_at})
     click.echo("\nIt is not shown again: hand it over now. Its holder tries it, and sees what it may, by")
-    click.echo(f"  curl -H 'Authorization: Bearer {issued.text}' \"$OUTCROP_URL/key/info\"")
+    click.echo(f"  curl -H 'Authorization: Bearer {issued.text}' http://localhost:4000/key/info")
+    click.echo("with the gateway's own address.")
 
 
 def _row(desk: KeyDesk, key: VirtualKey) -> tuple[object, ...]:

@@ -36,7 +36,7 @@ def users_group(desks: CommandDesks) -> click.Group:
 @click.option("--email", "user_email", help="Its address.")
 @click.option("--role", "user_role", help="proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer.")
 @click.option("--teams", multiple=True, help="Teams it is in. Repeat it, or part them by commas.")
-@click.option("--key/--no-key", "auto_create_key", help="Issue a first key, and show it once.")
+@click.option("--key/--no-key", "auto_create_key", help="Issue a first key, of the user and no team, and show it once.")
 @lists_and_limits
 @as_json
 @click.pass_obj

@@ -140,12 +140,21 @@ def test_a_virtual_key_of_no_one_is_unknown() -> None:
         a_doorman(KeyGrant(a_key())).admit({"x-api-key": TEXT + "0"})
 
 
-@pytest.mark.parametrize("text", ["AKIAIOSFODNN7EXAMPLE", "sk-short", "dummy", "sk-a/b/c/d/e/f/g/h/i", PAIR_ID])
+@pytest.mark.parametrize("text", ["AKIAIOSFODNN7EXAMPLE", "sk-short", "dummy", "sk-a/b/c/d/e/f/g/h/i"])
 def test_what_is_no_key_is_refused_without_a_look_up(text: str) -> None:
     """Whoever scans with other vendors' keys costs the database nothing."""
     doorman = a_doorman()
     with pytest.raises(KeyUnknown, match="expected to start with 'sk-'"):
         doorman.admit({"x-api-key": text})
+
+    assert doorman._directory._source.look_ups == []  # type: ignore[attr-defined]  # the fake's
+
+
+def test_the_id_of_a_pair_says_that_it_is_none_of_a_key() -> None:
+    """Both stand in one answer, and only one of them goes into a Bearer header."""
+    doorman = a_doorman()
+    with pytest.raises(KeyUnknown, match="an issued pair, with which an AWS SDK signs"):
+        doorman.admit({"x-api-key": PAIR_ID})
 
     assert doorman._directory._source.look_ups == []  # type: ignore[attr-defined]  # the fake's
 

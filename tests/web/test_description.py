@@ -104,6 +104,13 @@ def test_the_page_is_served_whole_and_names_nothing_from_elsewhere(client: Admin
     assert re.findall(r"https?://", page.text) == []
 
 
+def test_the_page_is_found_without_its_slash_whatever_the_scheme_in_front(client: AdminClient) -> None:
+    answer = client.get("/docs", None)
+
+    assert (answer.status_code, answer.headers["Location"]) == (302, "/docs/")
+    assert "http:" not in answer.text
+
+
 @pytest.mark.parametrize(
     "path",
     ["/docs/../app/settings.py", "/docs/%2e%2e/__init__.py", "/docs/..%2f..%2f..%2fetc/passwd", "/docs//etc/passwd"],

@@ -26,7 +26,8 @@ _LIMITS = frozenset(field.name for field in fields(Limits)) - {"budget_reset_at"
 
 
 class Form(WireModel):
-    """A request. What it has beside its fields is ignored, unless the peer restricts by it; null and "" say nothing.
+    """A request. Other fields are ignored, but for those that restrict in the peer, and misspelt ones; null and ""
+    say nothing.
 
     `unset` names fields that end up as a new account has them.
     """
@@ -61,7 +62,7 @@ class Form(WireModel):
 
     def refuse_unenforced(self) -> None:
         """Raises InvalidField."""
-        refuse_unenforced(self.model_extra, getattr(self, "metadata", None), self.unenforced)
+        refuse_unenforced(self.model_extra, getattr(self, "metadata", None), type(self).model_fields, self.unenforced)
 
 
 class LimitFields(Form):

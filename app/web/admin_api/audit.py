@@ -1,6 +1,6 @@
 """GET /audit: who changed what, when, from where, before and after."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -18,8 +18,8 @@ class EntriesAsked(WireModel):
     """Which entries, newest first. Times are [start, end); without a zone they are UTC."""
 
     object_id: Text | None = None
-    table_name: Annotated[Text | None, Field(description="key, team, user, customer, budget or member.")] = None
-    action: Annotated[Text | None, Field(description="created, updated, deleted, blocked, unblocked, rotated.")] = None
+    table_name: Literal["key", "team", "user", "customer", "budget", "member"] | None = None
+    action: Literal["created", "updated", "deleted", "blocked", "unblocked", "rotated"] | None = None
     changed_by: Text | None = None
     start: Moment | None = None
     end: Moment | None = None

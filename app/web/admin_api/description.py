@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, redirect
 from flask_swagger_ui import get_swaggerui_blueprint  # type: ignore[import-untyped]  # it ships no types
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import JsonSchemaMode
@@ -66,6 +66,11 @@ def create_blueprints(nouns: Mapping[str, Sequence[Route[Any, Any]]]) -> tuple[B
     @described.get("/openapi.json")
     def openapi() -> Response:
         return Response(text(), content_type="application/json")
+
+    # Flask's own redirect would name http://, also where TLS ends at a proxy in front
+    @described.get("/docs")
+    def docs() -> Any:
+        return redirect("/docs/")
 
     # without a validator's badge, which would come from elsewhere, as everything else comes from the package
     settings = {"app_name": "Outcrop", "validatorUrl": None, "oauth2RedirectUrl": "/docs/oauth2-redirect.html"}

@@ -43,11 +43,13 @@ Unsettable = Literal[
 
 
 class KeyFields(WireModel):
-    """What can be said of a key, new or not. Other fields are ignored, but for those that restrict in the peer."""
+    """What can be said of a key. Other fields are ignored, but for those that restrict in the peer and misspelt ones."""
 
     model_config = ConfigDict(extra="allow")
     key_alias: Text | None = None
-    duration: Annotated[Text | None, Field(description="From now until it expires: 30s, 15m, 12h, 30d, 1mo.")] = None
+    duration: Annotated[
+        Text | None, Field(description="From now until it expires: 30s, 15m, 12h, 30d, 2w, 1mo; -1: never.")
+    ] = None
     team_id: Text | None = None
     user_id: Text | None = None
     budget_id: Text | None = None
@@ -80,7 +82,7 @@ class KeyFields(WireModel):
 
     def order(self, *unset: str, text: str | None = None) -> KeyOrder:
         """For the desk. Raises InvalidField for what restricts in the peer and cannot here."""
-        refuse_unenforced(self.model_extra, self.metadata)
+        refuse_unenforced(self.model_extra, self.metadata, type(self).model_fields)
         said = {
             order_name: _frozen(getattr(self, name))
             for name in type(self).model_fields
