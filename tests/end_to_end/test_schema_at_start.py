@@ -21,7 +21,7 @@ from tests.gateway_process import MASTER_KEY, POLL_SECONDS, REPOSITORY, GatewayP
 
 APPLIED = "database schema: to 0001"
 GATEWAYS = 3
-# six cold starts and an upgrade share two cores
+# cold starts and an upgrade share two cores
 PATIENCE_SECONDS = 120
 
 

@@ -18,30 +18,19 @@ from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import event_stream
 
 SECRET = "topsecret"
+# one of each kind: tests/test_settings.py and test_settings_safety.py have them all
 WRONG = {
-    "PORT": [("abc", "whole number"), ("0", "whole number"), ("70000", "whole number")],
-    "WEB_CONCURRENCY": [("0", "whole number")],
-    "AWS_REGION_NAME": [("Virginia", "us-east-1")],
-    "OUTCROP_REGIONS": [("eu-west-1", "default region"), ("nowhere", "us-east-1"), (",", "us-east-1")],
-    "OUTCROP_READ_TIMEOUT": [("-1", "seconds"), ("0", "seconds")],
-    "OUTCROP_BUFFER_BYTES": [("1048576", "OUTCROP_MAX_BODY_BYTES")],
-    "LOG_FORMAT": [("xml", "json or text")],
+    "PORT": [("abc", "whole number")],
+    "OUTCROP_REGIONS": [("eu-west-1", "default region")],
     "AWS_USE_FIPS_ENDPOINT": [("yes", "true or false")],
 }
 # their values are secrets, or have some in them
 WRONG_SECRETS = {
     "LITELLM_MASTER_KEY": [(f"{SECRET} {SECRET}", "visible ASCII")],
-    "AWS_BEARER_TOKEN_BEDROCK": [(f"{SECRET}\n{SECRET}", "expected")],
-    "AWS_ENDPOINT_URL": [
-        ("localhost:4000", "URL"),
-        ("http://127.0.0.1:99999", "expected"),
-        (f"http://:{SECRET}@127.0.0.1", "expected"),
-    ],
+    "AWS_ENDPOINT_URL": [(f"http://:{SECRET}@127.0.0.1", "expected")],
     "AWS_CA_BUNDLE": [("/nowhere/ca.pem", "expected")],
     "DATABASE_URL": [
-        (f"mysql://u:{SECRET}@h/d", "sqlite"),
         (f"postgres://u:{SECRET}@h:port/d", "expected"),
-        ("sqlite://outcrop.db", "expected"),
         ("sqlite:////proc/nowhere/outcrop.db", "expected"),
     ],
 }
