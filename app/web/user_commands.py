@@ -36,7 +36,7 @@ def users_group(desks: CommandDesks) -> click.Group:
 @click.option("--email", "user_email", help="Its address.")
 @click.option("--role", "user_role", help="proxy_admin, proxy_admin_viewer, internal_user or internal_user_viewer.")
 @click.option("--teams", multiple=True, help="Teams it is in. Repeat it, or part them by commas.")
-@click.option("--key/--no-key", "auto_create_key", help="Issue a first key, of the user and no team, and show it once.")
+@click.option("--key/--no-key", "auto_create_key", help="Issue a first key (in the team, if one is named); shown once.")
 @lists_and_limits
 @as_json
 @click.pass_obj
@@ -46,7 +46,10 @@ def _new(desks: CommandDesks, /, *, as_json: bool, **options: Any) -> None:
     \b
     flask --app wsgi users new --email ann@example.com --teams red --key
     """
-    form = UserToMake.model_validate(given(options))
+    fields = given(options)
+    if len(fields.get("teams", ())) == 1:
+        [fields["team_id"]] = fields["teams"]  # else the team's lists would not bind the key
+    form = UserToMake.model_validate(fields)
     view, issued = desks.users.create(ACTOR, form.new_user())
     if as_json:
         kind: Any = UserMade | UserMadeAlone

@@ -206,7 +206,7 @@ def test_a_user_comes_with_a_key_where_it_is_asked_for_and_goes(shell: Shell) ->
         (("keys", "generate", "--max-budget", "much"), "--max-budget: Input should be a valid decimal"),
         (("keys", "generate", "--max-budget", "-1"), "max_budget cannot be negative"),
         (("keys", "generate", "--rpm-limit", "1.5"), "--rpm-limit: Input should be a valid integer"),
-        (("keys", "generate", "--duration", "3 fortnights"), "Write it as 30s, 15m, 12h, 30d or 1mo"),
+        (("keys", "generate", "--duration", "3 fortnights"), "Write it as 30s, 15m, 12h, 30d, 2w or 1mo"),
         (("keys", "generate", "--operations", "Converze"), "Write names such as Converse"),
         (("keys", "info", "nope"), "See them by `flask --app wsgi keys list`"),
         (("keys", "rotate", "taken", "--grace", "soon"), "grace_period: Unsupported duration"),
@@ -257,3 +257,14 @@ def test_names_cannot_move_the_terminals_cursor(sqlite_shell: Shell) -> None:
 
     assert "\\x1b[2Jevil\\n" in output
     assert "\x1b" not in output + sqlite_shell.run("keys", "info", "\x1b[2Jevil\n")
+
+
+@pytest.mark.parametrize(("teams", "team_id"), [("red", "red"), ("red,blue", None)])
+def test_a_users_first_key_is_in_its_team_where_it_has_one(shell: Shell, teams: str, team_id: str | None) -> None:
+    """In none, the team's lists would not bind it."""
+    for team in ("red", "blue"):
+        shell.run("teams", "new", "--id", team)
+    shell.run("users", "new", "--id", "ann", "--teams", teams, "--key")
+
+    [key] = shell.json("keys", "list")
+    assert (key["user_id"], key["team_id"]) == ("ann", team_id)

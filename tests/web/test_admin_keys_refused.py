@@ -38,6 +38,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"modles": ["anthropic.*"]}, "modles", "write 'models'"),
     ({"operatons": ["Converse"]}, "operatons", "write 'operations'"),
     ({"durations": "1d"}, "durations", "write 'duration'"),
+    ({"expires": "2030-01-01"}, "expires", "duration"),
     ({"teamid": "red"}, "teamid", "write 'team_id'"),
     ({"allowed_routes": ["llm_api_routes"]}, "allowed_routes", "list operations"),
     ({"denied_passthrough_routes": ["/x"]}, "denied_passthrough_routes", "list in operations"),

@@ -1,8 +1,9 @@
 """What is asked of the key routes. Null and "" say nothing, as with the peer; empty lists clear lists."""
 
+from collections.abc import Mapping
 from dataclasses import fields as dataclass_fields
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
@@ -43,9 +44,11 @@ Unsettable = Literal[
 
 
 class KeyFields(WireModel):
-    """What can be said of a key. Other fields are ignored, but for those that restrict in the peer and misspelt ones."""
+    """What can be said of a key. Others are ignored, but for those that restrict in the peer and misspelt ones."""
 
     model_config = ConfigDict(extra="allow")
+    # what would restrict, besides what unenforced.py has, and what to use instead
+    unenforced: ClassVar[Mapping[str, str]] = {}
     key_alias: Text | None = None
     duration: Annotated[
         Text | None, Field(description="From now until it expires: 30s, 15m, 12h, 30d, 2w, 1mo; -1: never.")
@@ -82,7 +85,7 @@ class KeyFields(WireModel):
 
     def order(self, *unset: str, text: str | None = None) -> KeyOrder:
         """For the desk. Raises InvalidField for what restricts in the peer and cannot here."""
-        refuse_unenforced(self.model_extra, self.metadata, type(self).model_fields)
+        refuse_unenforced(self.model_extra, self.metadata, type(self).model_fields, self.unenforced)
         said = {
             order_name: _frozen(getattr(self, name))
             for name in type(self).model_fields
@@ -102,6 +105,7 @@ class KeyFields(WireModel):
 class NewKey(KeyFields):
     """A key to be made; `key` is its text, for who has a reason not to have one made."""
 
+    unenforced = {"expires": "say by duration how long it lives, such as 30d"}
     key: Annotated[str | None, StringConstraints(max_length=512), AfterValidator(storable)] = None
 
 
