@@ -66,6 +66,10 @@ class FakeKeySource:
     def by_access_key_id(self, access_key_id: str) -> LookUp:
         return self._look_up(("access_key_id", access_key_id))
 
+    def issued_names(self) -> list[ChangedName]:
+        self._refuse_if_down()
+        return list(self._grants)
+
     def changes_since(self, version: int) -> Changes:
         self.polls.append(version)
         self._refuse_if_down()

@@ -16,9 +16,10 @@ from dataclasses import dataclass, field
 from app.core.accounts import KeyGrant
 from app.core.errors import StoreUnavailable
 from app.core.registry_messages import ChangedName, Changes, LookUp
+from app.gateway.issued_names import IssuedNames
 from app.gateway.known_keys import Known, KnownKeys
 from app.gateway.ports import KeySource
-from app.gateway.turnstile import Turnstile
+from app.gateway.turnstile import Pass, Turnstile
 
 # A revocation must hold everywhere within 1 s: this, and a poll that comes late
 POLL_SECONDS = 0.25
@@ -67,6 +68,7 @@ class KeyDirectory:
         self._known_key_seconds = known_key_seconds
         self._clock = clock
         self._known = KnownKeys(_CAPACITY)
+        self._issued = IssuedNames()
         self._turnstile = Turnstile(_LOOK_UPS_THAT_FIND_NOTHING, clock)
         self._flights: dict[ChangedName, _Flight] = {}
         self._version: int | None = None
@@ -136,7 +138,7 @@ class KeyDirectory:
             under_way.ended.wait(_WAIT_SECONDS)
             return under_way
         try:
-            with self._turnstile.enter() as place:
+            with self._place(name) as place:
                 answer = look_up()
                 place.found = answer.grant is not None
             self._keep(name, flight, answer)
@@ -148,6 +150,10 @@ class KeyDirectory:
                 del self._flights[name]
             flight.ended.set()
         return flight
+
+    def _place(self, name: ChangedName) -> Pass:
+        """What was issued needs no place among the look-ups that may find nothing."""
+        return Pass(lambda found: None) if name in self._issued else self._turnstile.enter()
 
     def _keep(self, name: ChangedName, flight: _Flight, answer: LookUp) -> None:
         with self._lock:
@@ -173,7 +179,7 @@ class KeyDirectory:
         """One poll, by whoever holds `_polling`: an answer must not overtake a later one."""
         began, answered, reason = self._clock(), False, "silence"
         try:
-            self._apply(self._source.changes_since(self._version or 0), began)
+            self._learn(began)
             answered = True
         except StoreUnavailable as error:
             reason = error.reason  # what else breaks it off, a deadline among it, goes on
@@ -182,14 +188,21 @@ class KeyDirectory:
                 self._lose(reason)
             self._due = self._clock() + _PROBE_SECONDS if not answered else began + POLL_SECONDS
 
+    def _learn(self, asked_at: float) -> None:
+        changes = self._source.changes_since(self._version or 0)
+        # an older version: the database was put back to what it once was
+        lost = changes.names is None or changes.version < (self._version or 0)
+        if lost or self._version is None:
+            self._issued.replace(self._source.issued_names())
+        self._apply(changes if not lost else Changes(changes.version, None), asked_at)
+
     def _apply(self, changes: Changes, asked_at: float) -> None:
         with self._lock:
-            # an older version: the database was put back to what it once was
-            if changes.names is None or changes.version < (self._version or 0):
+            if changes.names is None:
                 self._known.clear()
-            else:
-                for name in changes.names:
-                    self._known.drop(name)
+            for name in changes.names or ():
+                self._known.drop(name)
+                self._issued.add(name)
             self._version = changes.version
             self._learnt_at = asked_at
         if not self._answers:

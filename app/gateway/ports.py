@@ -1,6 +1,6 @@
 """What the gateway needs from outside. Implementers do not import this file; mypy compares the shapes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Protocol, TypeVar
 
 from app.core.accounts import (
@@ -16,7 +16,7 @@ from app.core.accounts import (
 )
 from app.core.header_rules import Headers
 from app.core.messages import CallRecord, Cancellation, UpstreamRequest
-from app.core.registry_messages import AccountQuery, AuditQuery, Changes, KeyQuery, LookUp, Page
+from app.core.registry_messages import AccountQuery, AuditQuery, ChangedName, Changes, KeyQuery, LookUp, Page
 
 T = TypeVar("T")
 
@@ -98,6 +98,9 @@ class KeySource(Protocol):
 
     def changes_since(self, version: int) -> Changes:
         """What changed after `version`. Raises StoreUnavailable."""
+
+    def issued_names(self) -> Iterable[ChangedName]:
+        """Every token and access key id that there is. Raises StoreUnavailable."""
 
 
 class Records(Protocol):

@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from app.core.accounts import KeyGrant, KeySecret, Team, User, VirtualKey
-from app.core.registry_messages import KeyQuery, LookUp, Page
+from app.core.registry_messages import ChangedName, KeyQuery, LookUp, Page
 from app.store.pages import containing, page_of
 from app.store.records import labelled, record_of
 from app.store.rows import KEYS, MEMBERS, SECRETS, TEAMS, USERS, VERSION
@@ -83,6 +83,16 @@ def look_up(connection: Connection, statement: Select[Any], presented: str) -> L
         secret_expires_at=row["secret_expires_at"],
     )
     return LookUp(row["version"], grant)
+
+
+def issued_names(connection: Connection) -> list[ChangedName]:
+    """Of every key's every text, and of the pair that goes with it. One query."""
+    found: list[ChangedName] = []
+    for token, access_key_id in connection.execute(select(SECRETS.c.token, SECRETS.c.access_key_id)):
+        found.append(("token", token))
+        if access_key_id:
+            found.append(("access_key_id", access_key_id))
+    return found
 
 
 class KeyReads:

@@ -16,7 +16,7 @@ from app.store import audit, changes
 from app.store.accounts import AccountReads
 from app.store.audit import AuditReads
 from app.store.database import Database
-from app.store.keys import BY_ACCESS_KEY_ID, BY_TOKEN, KeyReads, look_up
+from app.store.keys import BY_ACCESS_KEY_ID, BY_TOKEN, KeyReads, issued_names, look_up
 from app.store.records import TABLES, row_of
 from app.store.rows import KEYS
 
@@ -119,6 +119,11 @@ class Registry:
         """The key of this issued pair, and the version at that moment. One query."""
         with self._database.statement() as connection:
             return look_up(connection, BY_ACCESS_KEY_ID, access_key_id)
+
+    def issued_names(self) -> list[ChangedName]:
+        """Every token and access key id that there is. One query."""
+        with self._database.statement() as connection:
+            return issued_names(connection)
 
     def changes_since(self, version: int) -> Changes:
         """What changed after `version`. One query."""

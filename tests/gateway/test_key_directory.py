@@ -265,14 +265,54 @@ def test_a_flood_of_unknown_keys_does_not_keep_known_ones_out(house: House) -> N
     assert house.find() == GRANT
 
 
-def test_a_cold_key_gets_in_as_soon_as_a_place_is_free(house: House) -> None:
+def flood(house: House) -> None:
+    """As many unknown keys as use up the second."""
     for number in range(20):
         house.find(f"unknown {number}")
-    with pytest.raises(WorkerFull):
-        house.find()
-    house.later(1.0)
+    assert isinstance(refused(house), WorkerFull)
+
+
+def test_a_flood_of_unknown_keys_does_not_keep_cold_keys_out(house: House) -> None:
+    """Which keys were issued is known before any was looked up."""
+    flood(house)
 
     assert house.find() == GRANT
+    assert house.directory.by_access_key_id(PAIR_ID) == GRANT
+
+
+def test_a_key_issued_since_gets_in_during_a_flood_once_the_poll_told_of_it(house: House) -> None:
+    late = KeyGrant(a_key(id="late", token="late"))
+    house.source.put(late)
+    flood(house)
+    assert isinstance(refused(house, "late"), WorkerFull)
+    house.directory.poll()
+
+    assert house.find("late") == late
+
+
+def test_a_key_issued_within_the_last_moment_is_looked_up_all_the_same(house: House) -> None:
+    """Before any poll told of it."""
+    late = KeyGrant(a_key(id="late", token="late"))
+    house.source.put(late)
+
+    assert house.find("late") == late
+
+
+def test_which_keys_were_issued_is_learnt_anew_where_changes_were_missed(house: House) -> None:
+    late = KeyGrant(a_key(id="late", token="late"))
+    house.source.put(late)
+    house.source.forgets_changes = True
+    house.directory.poll()
+    flood(house)
+
+    assert house.find("late") == late
+
+
+def test_a_key_that_was_issued_and_is_gone_is_found_missing(house: House) -> None:
+    house.source.remove(GRANT)
+    house.directory.poll()
+
+    assert house.find() is None
 
 
 def test_what_is_known_is_bounded(house: House) -> None:

@@ -81,3 +81,12 @@ def test_each_takes_one_query(
     getattr(registry, method)(argument)
 
     assert len(asked) == 1
+
+
+def test_every_text_and_pair_is_among_the_issued_names_until_it_goes(registry: Registry, put: Put) -> None:
+    put(KEY, plain_key(1), SECRET)
+    names = registry.issued_names()
+
+    assert {("token", KEY.token), ("token", f"{1:064x}"), ("access_key_id", "AKIAOUTCROP000000001")} <= set(names)
+    registry.change(lambda change: change.remove(plain_key(1)))
+    assert ("token", f"{1:064x}") not in registry.issued_names()
