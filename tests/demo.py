@@ -34,17 +34,17 @@ class Caller:
     gateway: GatewayProcess
     key: str = KEY
 
-    def curl(self, path: str) -> str:
+    def curl(self, path: str, body: str = BODY) -> str:
         """The same call for a shell."""
         return (
             f"    curl -N {self.gateway.url}{path} \\\n      -H 'Authorization: Bearer {self.key}' \\\n"
-            f"      -H 'Content-Type: application/json' \\\n      -d '{BODY}' --output -"
+            f"      -H 'Content-Type: application/json' \\\n      -d '{body}' --output -"
         )
 
-    def post(self, path: str) -> HTTPResponse:
+    def post(self, path: str, body: str = BODY) -> HTTPResponse:
         connection = HTTPConnection("127.0.0.1", self.gateway.port, timeout=10)
         headers = {"Authorization": f"Bearer {self.key}", "Content-Type": "application/json", "Connection": "close"}
-        connection.request("POST", path, BODY, headers)
+        connection.request("POST", path, body, headers)
         return connection.getresponse()
 
 
@@ -67,12 +67,14 @@ def main() -> None:
         say(f"The gateway serves {gateway.url}/bedrock")
         show_answer(gateway, standin)
         show_stream(gateway, standin)
+        show_virtual_key(gateway)
         show_refusal(gateway, standin)
         show_log(gateway)
         say()
         if sys.stdin.isatty():
             input("The gateway still runs: try the lines above from another shell. Enter stops it. ")
         say("Stopping: calls under way would be finished first.")
+        gateway.stop()
     say("Stopped. To serve your own account: set AWS credentials and AWS_REGION_NAME, then `make run`.")
 
 
@@ -104,8 +106,22 @@ def show_stream(gateway: GatewayProcess, standin: StandinBedrock) -> None:
         say(f"{time.monotonic() - started:5.2f} s  {frame.event_type:<18} {summary(frame)}".rstrip())
 
 
+def show_virtual_key(gateway: GatewayProcess) -> None:
+    title("3. A virtual key that may call one model")
+    order = json.dumps({"key_alias": "carol", "models": ["amazon.nova-micro-*"], "duration": "1h"})
+    say(Caller(gateway).curl("/key/generate", order))
+    made = json.loads(Caller(gateway).post("/key/generate", order).read())
+    carol = Caller(gateway, made["key"])
+    say()
+    say(f"carol's key: {made['key']}, until {made['expires']}")
+    for model in ("amazon.nova-micro-v1:0", "amazon.nova-lite-v1:0"):
+        reply = carol.post(f"/bedrock/model/{model}/converse")
+        answer = json.loads(reply.read())
+        explain(f"With it, {model}: {reply.status} {answer.get('message', 'answered')}")
+
+
 def show_refusal(gateway: GatewayProcess, standin: StandinBedrock) -> None:
-    title("3. A call with a wrong key")
+    title("4. A call with a wrong key")
     path = f"{MODEL}/converse"
     caller = Caller(gateway, WRONG_KEY)
     say(caller.curl(path))

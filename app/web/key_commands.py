@@ -57,7 +57,7 @@ def _generate(desks: CommandDesks, /, *, as_json: bool, **options: Any) -> None:
     flask --app wsgi keys generate --alias ci --models 'anthropic.*' --duration 30d
     flask --app wsgi keys generate --team red --max-budget 50 --budget-duration 30d
     """
-    _show_issued(desks.keys.issue(ACTOR, NewKey.model_validate(given(options)).order()), as_json=as_json)
+    _show_issued(desks, desks.keys.issue(ACTOR, NewKey.model_validate(given(options)).order()), as_json=as_json)
 
 
 @click.command("list", cls=DeskCommand)
@@ -141,7 +141,7 @@ def _rotate(desks: CommandDesks, key: str, *, grace: str | None, duration: str |
     """
     named = _named(desks.keys, key)
     order = KeyRegeneration.model_validate(given({"duration": duration})).order()
-    _show_issued(desks.keys.rotate(ACTOR, named.id, order, grace), as_json=as_json)
+    _show_issued(desks, desks.keys.rotate(ACTOR, named.id, order, grace), as_json=as_json)
     if grace and not as_json:
         click.echo(f"The text before works for another {grace}.")
 
@@ -179,7 +179,7 @@ def _named(desk: KeyDesk, name: str) -> VirtualKey:
     return (live or list(found))[0]
 
 
-def _show_issued(issued: IssuedKey, *, as_json: bool) -> None:
+def _show_issued(desks: CommandDesks, issued: IssuedKey, *, as_json: bool) -> None:
     made = MadeKey.of(issued, {})
     if as_json:
         show_json(MadeKey, made)
@@ -190,7 +190,7 @@ def _show_issued(issued: IssuedKey, *, as_json: bool) -> None:
             "AWS_ACCESS_KEY_ID": issued.key.access_key_id,
             "AWS_SECRET_ACCESS_KEY": issued.secret_access_key,
         }
-    show_fields(facts | {"expires": issued.key.expires_at})
+    show_fields(facts | {"expires": issued.key.expires_at, "database": desks.database().text})
     click.echo("\nIt is not shown again: hand it over now. Its holder tries it, and sees what it may, by")
     click.echo(f"  curl -H 'Authorization: Bearer {issued.text}' http://localhost:4000/key/info")
     click.echo("with the gateway's own address.")

@@ -55,7 +55,13 @@ def test_it_prints_each_call_for_a_shell(demo: subprocess.CompletedProcess[str])
     commands = re.findall(r"curl -N (http://127\.0\.0\.1:\d+/bedrock/\S+)", demo.stdout)
 
     assert [command.rpartition("/")[2] for command in commands] == ["converse", "converse-stream", "converse"]
-    assert demo.stdout.count(f"Bearer {KEY}") == 2
+    assert demo.stdout.count(f"Bearer {KEY}") == 3
+
+
+def test_it_makes_a_virtual_key_that_calls_one_model_and_no_other(demo: subprocess.CompletedProcess[str]) -> None:
+    assert re.search(r"carol's key: sk-[\w-]{32}, until ", demo.stdout)
+    assert "With it, amazon.nova-micro-v1:0: 200 answered" in demo.stdout
+    assert "With it, amazon.nova-lite-v1:0: 403 The key's models do not include amazon.nova-lite-v1:0" in demo.stdout
 
 
 def test_its_gateway_is_gone_afterwards(demo: subprocess.CompletedProcess[str]) -> None:
