@@ -61,7 +61,8 @@ class VirtualKey:
     """A key of the gateway. Its text is shown once and never stored; `token` is its SHA-256, in hex.
 
     `id` stays when the key is rotated, `token` and `access_key_id` (of the pair issued with it) do not.
-    `spend` is of the current budget window, `total_spend` of all time, both US dollars.
+    `spend` is of the current budget window, `total_spend` of all time, both US dollars. `delegated`: its text was
+    handed to somebody who is neither an administrator nor its user: on the admin routes it never speaks for its user.
     """
 
     id: str
@@ -86,6 +87,7 @@ class VirtualKey:
     temp_budget_expiry: datetime | None = None
     rotation_count: int = 0
     last_rotation_at: datetime | None = None
+    delegated: bool = False
 
     def expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

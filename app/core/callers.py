@@ -58,7 +58,10 @@ COMMAND_LINE = Caller(alias="command line", may_call_everything=False, role="adm
 
 
 def caller_of(grant: KeyGrant) -> Caller:
-    """The caller that a key makes, with the rights of every layer above it."""
+    """The caller that a key makes, with the rights of every layer above it.
+
+    A delegated key manages nothing, whatever its user has become since: who else has its text must not gain by that.
+    """
     key, team, user = grant.key, grant.team, grant.user
     layers: list[tuple[LayerName, Rights]] = [("key", key.rights)]
     if team:
@@ -67,9 +70,9 @@ def caller_of(grant: KeyGrant) -> Caller:
         layers.append(("user", user.rights))
     user_role = user.role if user else "internal_user"
     role: Role = "holder"
-    if user_role == "proxy_admin":
+    if user_role == "proxy_admin" and not key.delegated:
         role = "administrator"
-    elif user_role == "proxy_admin_viewer":
+    elif user_role == "proxy_admin_viewer" and not key.delegated:
         role = "viewer"
     return Caller(
         alias=key.alias or key.key_name,
@@ -78,6 +81,6 @@ def caller_of(grant: KeyGrant) -> Caller:
         reads_only=key.key_type == "read_only" or user_role.endswith("_viewer"),
         key_type=key.key_type,
         layers=tuple(layers),
-        admin_of=grant.admin_of,
+        admin_of=frozenset() if key.delegated else grant.admin_of,
         grant=grant,
     )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field, replace
 
 from app.core.account_rules import UnknownEntries, end_of
 from app.core.accounts import Budget, KeySecret, VirtualKey
-from app.core.admin_rights import require_key
+from app.core.admin_rights import is_administrator, require_key
+from app.core.callers import Caller
 from app.core.errors import InvalidField, NotFound
 from app.core.key_orders import KeyOrder, carried_out
 from app.core.key_pairs import KeyPairs
@@ -69,7 +70,13 @@ class KeyChanges:
         if changed.expired(minutes.now):
             raise InvalidField("This key has expired, and so would its new text: give a duration too.", "duration")
         issued = self._with_text(minutes, changed, order)
-        after = replace(issued.key, rotation_count=before.rotation_count + 1, last_rotation_at=minutes.now)
+        after = replace(
+            issued.key,
+            rotation_count=before.rotation_count + 1,
+            last_rotation_at=minutes.now,
+            # within the grace, those who have an earlier text have the key
+            delegated=issued.key.delegated or (bool(grace) and changed.delegated),
+        )
         _end_earlier_texts(minutes, before, grace)
         minutes.put(before, after, "rotated")
         minutes.records.put(KeySecret(after.token, after.id, after.access_key_id))
@@ -80,9 +87,13 @@ class KeyChanges:
             carried_out(order, key, minutes.now, self._unknown_operations),
             stamps=minutes.stamps(before.stamps if before else None),
         )
-        require_order(minutes.records, minutes.actor.caller, order, (before, after))
+        caller = minutes.actor.caller
+        require_order(minutes.records, caller, order, (before, after))
         _check_accounts(minutes.records, order)
         _check_alias(minutes, after)
+        if before and before.user_id != after.user_id and not is_administrator(caller):
+            # whoever has its text got it as another user's
+            return replace(after, delegated=True)
         return after
 
     def _with_text(self, minutes: Minutes, key: VirtualKey, order: KeyOrder) -> IssuedKey:
@@ -93,7 +104,13 @@ class KeyChanges:
             raise InvalidField("This key is taken: choose another, or leave it out to have one made.", "key")
         access_key_id = maker.new_access_key_id() if maker.pairs.offered else None
         return IssuedKey(
-            key=replace(key, token=token, key_name=name_of(text), access_key_id=access_key_id),
+            key=replace(
+                key,
+                token=token,
+                key_name=name_of(text),
+                access_key_id=access_key_id,
+                delegated=_is_delegated(minutes.actor.caller, key),
+            ),
             text=text,
             secret_access_key=maker.pairs.secret_of(access_key_id) if access_key_id else None,
             budget=budget_of(minutes.records, key),
@@ -109,8 +126,11 @@ def found(records: Records, reference: str, message: str, param: str = "key") ->
     """The same. Raises NotFound, with a message that shows no key's text."""
     key = find(records, reference)
     if key is None:
-        shown = name_of(reference) if reference.startswith(PREFIX) else reference[:100]
-        raise NotFound(f"{message}: {shown}" if shown else f"{message}: name one in {param}.", param)
+        if not reference:
+            raise NotFound(f"{message}: name one in {param}.", param)
+        if reference.startswith(PREFIX):
+            raise NotFound(f"{message}: {name_of(reference)}", param)
+        raise NotFound(f"{message}: {reference[:100]}. A key is named by its text, its token or its key_id.", param)
     return key
 
 
@@ -124,6 +144,11 @@ def mine(minutes: Minutes, reference: str, action: str) -> VirtualKey:
 def budget_of(records: Records, key: VirtualKey) -> Budget | None:
     """The budget that a key names."""
     return records.budget(key.budget_id) if key.budget_id else None
+
+
+def _is_delegated(caller: Caller, key: VirtualKey) -> bool:
+    """Whether the caller, who is handed the key's text, is neither an administrator nor the key's user."""
+    return not is_administrator(caller) and caller.user_id != key.user_id
 
 
 def _check_accounts(records: Records, order: KeyOrder) -> None:

@@ -1,7 +1,8 @@
 """What a caller may order of a key: everything for the administrator, the keys of its own teams for a team's admin.
 
 A key speaks for its user, with all that the user may do. So whoever is handed the text of a key must not gain by it:
-a team's admin makes and rotates keys only for users who may no more than itself.
+a team's admin makes and rotates keys only for users who may no more than itself; and as a user may rise later, such a
+key is marked as delegated (app/gateway/key_changes.py).
 """
 
 from app.core.accounts import VirtualKey

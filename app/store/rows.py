@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Boolean, Connection, ForeignKey, Index, Integer, Table, event
+from sqlalchemy import Boolean, Connection, ForeignKey, Index, Integer, Table, event, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
 from app.store.column_types import Count, Dollars, Json, Moment, Words
@@ -88,6 +88,7 @@ class KeyRow(_Stamps, _Rights, _Limits, _Spend, _Row):
     temp_budget_expiry: Mapped[datetime | None]
     rotation_count: Mapped[int]
     last_rotation_at: Mapped[datetime | None]
+    delegated: Mapped[bool] = mapped_column(server_default=false())
     deleted_at: Mapped[datetime | None]
 
 

@@ -88,6 +88,7 @@ def _key() -> list[sa.Column]:
         *(_may(name) for name in ("alias", "access_key_id", "team_id", "user_id", "budget_id")),
         *(_may(name, MOMENT) for name in ("expires_at", "temp_budget_expiry", "last_rotation_at", "deleted_at")),
         _flag("blocked"),
+        sa.Column("delegated", sa.Boolean(), nullable=False, server_default=sa.false()),
         _json("metadata"),
         _json("tags"),
         _may("temp_budget_increase", NUMBER),

@@ -63,6 +63,7 @@ KEY = VirtualKey(
     temp_budget_expiry=LATER,
     rotation_count=3,
     last_rotation_at=NOW,
+    delegated=True,
 )
 SECRET = KeySecret("b" * 64, "key-1", "AKIAOUTCROP000000002", LATER)
 TEAM = Team(
