@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from time import thread_time
 from typing import Any
 
 import pytest
@@ -235,3 +236,13 @@ def test_an_update_is_held_to_the_same(admin: AdminClient) -> None:
     assert admin.get("/key/info", key=made["token"]).json["info"]["updated_at"] == made["updated_at"].replace(
         "Z", "+00:00"
     )
+
+
+def test_of_ninety_thousand_names_the_one_that_stands_twice_is_told_without_comparing_all(admin: AdminClient) -> None:
+    """Each with each would take a worker minutes."""
+    body = "{" + ",".join(f'"a{number}":1' for number in range(90_000)) + ',"a89999":1}'
+    began = thread_time()
+    answer = admin.send("/key/generate", body.encode())
+
+    assert (answer.status, "'a89999'" in json.dumps(answer.json)) == (422, True)
+    assert thread_time() - began < 10
