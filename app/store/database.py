@@ -88,7 +88,7 @@ class Database:
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """For a single query of few rows, outside any transaction."""
+        """For a single query, outside any transaction."""
         with (
             unavailable_where_it_is(),
             gevent_driver.silence_of(_STATEMENT_SILENCE_SECONDS),
