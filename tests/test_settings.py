@@ -7,7 +7,8 @@ from typing import Any
 import certifi
 import pytest
 
-from app.settings import Settings, SettingsError
+from app.environment import SettingsError
+from app.settings import Settings
 
 ROOT = Path("/srv/outcrop")
 STRONG = "sk-0123456789abcdefghij"
@@ -52,6 +53,12 @@ DEFAULTS: dict[str, Any] = {
     "read_timeout": 600,
     "total_timeout": 3600,
     "write_timeout": 60,
+    "redis_url": None,
+    "allow_when_down": False,
+    "hold_output_tokens": 4096,
+    "prices": None,
+    "spool_dir": Path("/srv/outcrop/instance/spool"),
+    "log_caller_to_aws": False,
     "log_format": "json",
     "platform": None,
 }
@@ -64,6 +71,12 @@ GIVEN: list[tuple[str, str, str, Any]] = [
     ("SECRET_KEY", SECRET, "secret_keys", (SECRET,)),
     ("OUTCROP_TRUSTED_HOPS", "2", "trusted_hops", 2),
     ("OUTCROP_KNOWN_KEY_SECONDS", "0.5", "known_key_seconds", 0.5),
+    ("REDIS_URL", "redis://:secret@127.0.0.1:6379/1", "redis_url", "redis://:secret@127.0.0.1:6379/1"),
+    ("OUTCROP_LIMITS_WHEN_DOWN", "allow", "allow_when_down", True),
+    ("OUTCROP_HOLD_OUTPUT_TOKENS", "1000", "hold_output_tokens", 1000),
+    ("OUTCROP_PRICES", '{"models": {}}', "prices", '{"models": {}}'),
+    ("OUTCROP_SPOOL_DIR", "/tmp/outcrop-spool", "spool_dir", Path("/tmp/outcrop-spool")),  # of a test
+    ("OUTCROP_REQUEST_METADATA", "true", "log_caller_to_aws", True),
     ("AWS_REGION_NAME", "eu-west-1", "region", "eu-west-1"),
     ("AWS_REGION", "eu-west-1", "region", "eu-west-1"),
     ("AWS_DEFAULT_REGION", "eu-west-1", "region", "eu-west-1"),

@@ -40,7 +40,8 @@ def test_nothing_is_served_from_a_folder_but_the_page_that_describes_the_routes(
 
 
 def test_the_readme_lists_exactly_the_variables_that_settings_read() -> None:
-    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', (ROOT / "app" / "settings.py").read_text()))
+    text = "".join((ROOT / "app" / name).read_text() for name in ("settings.py", "environment.py"))
+    read = set(re.findall(r'"([A-Z][A-Z0-9_]{3,})"', text))
     read -= {"STS"}
     table = (ROOT / "README.md").read_text().partition("## Settings")[2].partition("\n## ")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("|")]

@@ -10,6 +10,8 @@
     │   │   └── SignatureWrong              a key pair issued here, and a signature that is not its
     │   │       └── ClockOff                    made too long ago, or in the future
     │   ├── AccessDenied                known, but not allowed this
+    │   ├── BudgetSpent                 until its window ends, or somebody raises it
+    │   ├── Throttled                   a rate, tokens or parallel limit, or a budget that calls in flight hold
     │   ├── MalformedRequest            cannot be forwarded faithfully
     │   │   ├── MethodUnknown
     │   │   ├── BodyTooLarge
@@ -86,6 +88,18 @@ class AccessDenied(CallerError):
     """The caller is known and may not do this."""
 
     code = "AccessDeniedException"
+
+
+class BudgetSpent(CallerError):
+    """A budget has no room for this call, and waiting for other calls does not make any. SDKs do not retry it."""
+
+    code = "ServiceQuotaExceededException"
+
+
+class Throttled(CallerError):
+    """A limit has no room for this call now; SDKs may retry it after `retry_after`."""
+
+    code = "ThrottlingException"
 
 
 class MalformedRequest(CallerError):

@@ -15,8 +15,10 @@ from app.core.accounts import (
     VirtualKey,
 )
 from app.core.header_rules import Headers
+from app.core.ledger_entries import Booked, Posting
 from app.core.messages import CallRecord, Cancellation, UpstreamRequest
 from app.core.registry_messages import AccountQuery, AuditQuery, ChangedName, Changes, KeyQuery, LookUp, Page
+from app.core.tickets import Refusal, Ticket
 
 T = TypeVar("T")
 
@@ -76,8 +78,34 @@ class Bedrock(Protocol):
 class Ledger(Protocol):
     """Where ended calls are booked."""
 
-    def settle(self, record: CallRecord) -> None:
-        """Book an ended call. Called exactly once a call, before its end is visible to the caller. Never raises."""
+    def settle(self, posting: Posting) -> Booked:
+        """Book an ended call, called exactly once a call, before its end is visible to the caller. Never raises.
+
+        Returns once the entry is committed, or 250 ms later, once it is on a disk from where it will be.
+        """
+
+
+class Tickets(Protocol):
+    """Where calls get leave to start: budgets, rates and places, whoever else takes of them at the same moment."""
+
+    def take(self, ticket: Ticket) -> Refusal | None:
+        """All that the ticket's claims ask for, or nothing and why. Raises StoreUnavailable."""
+
+    def give_back(self, ticket: Ticket) -> None:
+        """The call never reached AWS: as if it had not been asked for, also in its minute. Never raises."""
+
+
+class Counters(Protocol):
+    """Rates and places where they are not counted with the budgets (Redis). Claims' holds and budgets are not its."""
+
+    def take(self, ticket: Ticket) -> Refusal | None:
+        """All that the ticket's claims ask for, or nothing and why. Raises StoreUnavailable."""
+
+    def give_back(self, ticket: Ticket) -> None:
+        """The call never reached AWS: as if it had not been asked for, also in its minute. Never raises."""
+
+    def settle(self, ticket: Ticket, tokens: int) -> None:
+        """The call has ended: its places are free, and its tokens count in this minute. Never raises."""
 
 
 class Journal(Protocol):

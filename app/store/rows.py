@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, cast
 
 from flask_sqlalchemy import SQLAlchemy
-from sqlalchemy import Boolean, Connection, ForeignKey, Index, Integer, Table, event, false
+from sqlalchemy import Boolean, Connection, Float, ForeignKey, Index, Integer, Table, event, false
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
 
 from app.store.column_types import Count, Dollars, Json, Moment, Words
@@ -22,8 +22,10 @@ class _Base(DeclarativeBase):
             datetime: Moment,
             Decimal: Dollars,
             int: Count,
+            float: Float,
             bool: Boolean,
             list[str]: Json,
+            list[Any]: Json,
             dict[str, Any]: Json,
         }
     )
@@ -32,7 +34,9 @@ class _Base(DeclarativeBase):
 db = SQLAlchemy(model_class=_Base)
 
 
-class _Row(db.Model):  # type: ignore[name-defined,misc]  # Flask-SQLAlchemy makes the class at run time
+class Row(db.Model):  # type: ignore[name-defined,misc]  # Flask-SQLAlchemy makes the class at run time
+    """What every table's model is."""
+
     __abstract__ = True
 
 
@@ -67,7 +71,7 @@ class _Spend:
     total_spend: Mapped[Decimal]
 
 
-class KeyRow(_Stamps, _Rights, _Limits, _Spend, _Row):
+class KeyRow(_Stamps, _Rights, _Limits, _Spend, Row):
     """A key that is deleted keeps its row, so that what it did can be named; nothing finds it by its text any more."""
 
     __tablename__ = "virtual_keys"
@@ -92,7 +96,7 @@ class KeyRow(_Stamps, _Rights, _Limits, _Spend, _Row):
     deleted_at: Mapped[datetime | None]
 
 
-class SecretRow(_Row):
+class SecretRow(Row):
     """By what text a key is found: its SHA-256, and the access key id issued with it."""
 
     __tablename__ = "key_secrets"
@@ -105,7 +109,7 @@ class SecretRow(_Row):
     expires_at: Mapped[datetime | None]
 
 
-class TeamRow(_Stamps, _Rights, _Limits, _Spend, _Row):
+class TeamRow(_Stamps, _Rights, _Limits, _Spend, Row):
     """A team."""
 
     __tablename__ = "teams"
@@ -116,7 +120,7 @@ class TeamRow(_Stamps, _Rights, _Limits, _Spend, _Row):
     tags: Mapped[list[str]]
 
 
-class MemberRow(_Row):
+class MemberRow(Row):
     """A user's place in a team."""
 
     __tablename__ = "team_members"
@@ -126,7 +130,7 @@ class MemberRow(_Row):
     user_email: Mapped[str | None]
 
 
-class UserRow(_Stamps, _Rights, _Limits, _Spend, _Row):
+class UserRow(_Stamps, _Rights, _Limits, _Spend, Row):
     """A user. PostgreSQL keeps the word `user` for itself, hence plurals throughout."""
 
     __tablename__ = "users"
@@ -137,7 +141,7 @@ class UserRow(_Stamps, _Rights, _Limits, _Spend, _Row):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
 
 
-class CustomerRow(_Stamps, _Limits, _Spend, _Row):
+class CustomerRow(_Stamps, _Limits, _Spend, Row):
     """An end user."""
 
     __tablename__ = "customers"
@@ -149,14 +153,14 @@ class CustomerRow(_Stamps, _Limits, _Spend, _Row):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
 
 
-class BudgetRow(_Stamps, _Limits, _Row):
+class BudgetRow(_Stamps, _Limits, Row):
     """Limits under a name."""
 
     __tablename__ = "budgets"
     id: Mapped[str] = mapped_column(primary_key=True)
 
 
-class AuditRow(_Row):
+class AuditRow(Row):
     """Who changed what."""
 
     __tablename__ = "audit_log"
@@ -173,7 +177,7 @@ class AuditRow(_Row):
     __table_args__ = (Index("ix_audit_log_kind_object_id", "kind", "object_id"),)
 
 
-class VersionRow(_Row):
+class VersionRow(Row):
     """The registry's version: one row, which every change locks first."""
 
     __tablename__ = "registry_version"
@@ -181,7 +185,7 @@ class VersionRow(_Row):
     version: Mapped[int]
 
 
-class ChangeRow(_Row):
+class ChangeRow(Row):
     """What the change that made a version touched; only the latest are kept."""
 
     __tablename__ = "registry_changes"

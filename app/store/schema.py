@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Column, MetaData, String, Table, inspect, select
 
+from app.store import money_rows  # noqa: F401  # its tables belong to db.metadata
 from app.store.database import Database
 from app.store.rows import db
 

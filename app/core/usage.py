@@ -1,0 +1,108 @@
+"""What a call used, in the units that AWS bills.
+
+Kinds of tokens, each apart from the others (`input` holds none that were read from a cache or written to it):
+    input, output, cache_read, cache_write_5m, cache_write_1h, input_audio, output_audio, input_image
+Other units: output_image, input_image_each, query, input_video_second, input_audio_second, output_video_second
+A guardrail's units, in AWS's words: topicPolicyUnits, contentPolicyUnits, contentPolicyImageUnits, wordPolicyUnits,
+    sensitiveInformationPolicyUnits, sensitiveInformationPolicyFreeUnits, contextualGroundingPolicyUnits, ...
+Free of charge: counted (what CountTokens found)
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+# reported: by AWS, or by units that the request itself states; estimated: an answer that was cut; unknown: AWS reports
+# nothing, or nothing that can be believed. Unknown is never 0.
+UsageSource = Literal["reported", "estimated", "unknown"]
+Counts = Mapping[str, int]
+
+CACHE_WRITES = ("cache_write_5m", "cache_write_1h")
+TOKEN_KINDS = ("input", "output", "cache_read", *CACHE_WRITES, "input_audio", "output_audio", "input_image")
+UNIT_KINDS = (
+    "output_image",
+    "input_image_each",
+    "query",
+    "input_video_second",
+    "input_audio_second",
+    "output_video_second",
+)
+FREE_KINDS = ("counted",)
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What one call used.
+
+    `counts`: all of it, by kind, never negative; `by_model`: the same split by the models that an agent's traces name,
+    empty where one model did it all; `method`: where it was read ("converse", "headers", "invocation_metrics",
+    "request", ...) or how it was estimated; `tier`: the service tier that AWS said it used; `image_size`: of the images
+    made, as the price book names sizes; `problem`: why numbers that were there were not believed, for the log.
+    """
+
+    source: UsageSource = "unknown"
+    counts: Counts = field(default_factory=dict)
+    method: str = ""
+    by_model: Mapping[str, Counts] = field(default_factory=dict)
+    tier: str | None = None
+    image_size: str | None = None
+    problem: str | None = None
+
+    @property
+    def input_tokens(self) -> int:
+        """Those that were neither read from a cache nor written to one."""
+        return sum(self.counts.get(kind, 0) for kind in ("input", "input_audio", "input_image"))
+
+    @property
+    def output_tokens(self) -> int:
+        return sum(self.counts.get(kind, 0) for kind in ("output", "output_audio"))
+
+    @property
+    def cache_write_tokens(self) -> int:
+        return sum(self.counts.get(kind, 0) for kind in CACHE_WRITES)
+
+    @property
+    def total_tokens(self) -> int:
+        return sum(self.counts.get(kind, 0) for kind in TOKEN_KINDS)
+
+
+UNKNOWN = Usage()
+
+
+@dataclass(frozen=True, slots=True)
+class RequestFacts:
+    """What a request says of what it will cost, read before it is sent.
+
+    `max_output_tokens`: the most that it lets the model write; `tier`: the service tier asked for; `units`: what the
+    request itself says AWS will bill, such as {"query": 1} of a rerank call or {"output_video_second": 6};
+    `image_size`: of the images asked for; `reports_usage`: whether AWS's answer to this call, or `units`, will say
+    what was used: a call that does not cannot be metered. `billed`: whether AWS bills the operation at all.
+    """
+
+    body_bytes: int = 0
+    max_output_tokens: int | None = None
+    tier: str | None = None
+    units: Counts = field(default_factory=dict)
+    image_size: str | None = None
+    reports_usage: bool = False
+    billed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """For whom a call is, beside the key's holder: claims by the caller, read from its headers and body.
+
+    `end_user`: at most 256 printable characters, None where nobody is named; `source`: which header or member named
+    it; `session_id`: of an agent, kept apart; `tags`: claimed by the caller, at most 10 (those of its key and team are
+    theirs); `metadata`: of x-litellm-spend-logs-metadata; `call_id`: the caller's own name for its call.
+    """
+
+    end_user: str | None = None
+    source: str | None = None
+    session_id: str | None = None
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, object] = field(default_factory=dict)
+    call_id: str | None = None
+
+
+NOBODY = Attribution()
