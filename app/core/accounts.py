@@ -198,7 +198,8 @@ class KeyGrant:
     """A key with all that binds it, as it was read at one moment.
 
     `secret_expires_at`: when the text that was presented ends, if before the key; `admin_of`: teams whose admin the
-    key's user is. `team` is None both without a team and where the team is gone: `key.team_id` tells.
+    key's user is. `team` is None both without a team and where the team is gone: `key.team_id` tells. `budget`: the
+    one that the key names.
     """
 
     key: VirtualKey
@@ -206,3 +207,4 @@ class KeyGrant:
     user: User | None = None
     admin_of: frozenset[str] = frozenset()
     secret_expires_at: datetime | None = None
+    budget: Budget | None = None

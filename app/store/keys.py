@@ -8,11 +8,11 @@ from sqlalchemy import JSON, ColumnElement, Connection, Select, and_, bindparam,
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from app.core.accounts import KeyGrant, KeySecret, Team, User, VirtualKey
+from app.core.accounts import Budget, KeyGrant, KeySecret, Team, User, VirtualKey
 from app.core.registry_messages import ChangedName, KeyQuery, LookUp, Page
 from app.store.pages import containing, page_of
 from app.store.records import labelled, record_of
-from app.store.rows import KEYS, MEMBERS, SECRETS, TEAMS, USERS, VERSION
+from app.store.rows import BUDGETS, KEYS, MEMBERS, SECRETS, TEAMS, USERS, VERSION
 
 _SORTS: dict[str, ColumnElement[Any]] = {
     "created_at": KEYS.c.created_at,
@@ -56,12 +56,14 @@ def _look_up(column: ColumnElement[str]) -> Select[Any]:
             *labelled(KEYS, "key_"),
             *labelled(TEAMS, "team_"),
             *labelled(USERS, "user_"),
+            *labelled(BUDGETS, "budget_"),
         )
         .select_from(VERSION)
         .outerjoin(SECRETS, column == bindparam("presented"))
         .outerjoin(KEYS, and_(KEYS.c.id == SECRETS.c.key_id, KEYS.c.deleted_at.is_(None)))
         .outerjoin(TEAMS, TEAMS.c.id == KEYS.c.team_id)
         .outerjoin(USERS, USERS.c.id == KEYS.c.user_id)
+        .outerjoin(BUDGETS, BUDGETS.c.id == KEYS.c.budget_id)
         .where(VERSION.c.id == 1)
     )
 
@@ -81,6 +83,7 @@ def look_up(connection: Connection, statement: Select[Any], presented: str) -> L
         user=record_of(User, row, "user_") if row["user_id"] is not None else None,
         admin_of=frozenset(row["admin_of"] or ()),
         secret_expires_at=row["secret_expires_at"],
+        budget=record_of(Budget, row, "budget_") if row["budget_id"] is not None else None,
     )
     return LookUp(row["version"], grant)
 

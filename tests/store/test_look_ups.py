@@ -10,7 +10,7 @@ from app.core.registry_messages import LookUp
 from app.store.database import Database
 from app.store.registry import Registry
 from tests.store.conftest import Put
-from tests.store.samples import KEY, LATER, MEMBER, SECRET, TEAM, USER, plain_key
+from tests.store.samples import BUDGET, KEY, LATER, MEMBER, SECRET, TEAM, USER, plain_key
 
 
 def test_a_key_comes_with_its_team_its_user_and_the_teams_it_manages(registry: Registry, put: Put) -> None:
@@ -21,6 +21,12 @@ def test_a_key_comes_with_its_team_its_user_and_the_teams_it_manages(registry: R
     grant = KeyGrant(KEY, TEAM, USER, frozenset({"team-1", "team-3, \N{SNOWMAN}\"'"}))
     assert registry.by_token(KEY.token) == LookUp(1, grant)
     assert registry.by_access_key_id("AKIAOUTCROP000000001") == LookUp(1, grant)
+
+
+def test_a_key_comes_with_the_budget_that_it_names(registry: Registry, put: Put) -> None:
+    put(KEY, BUDGET, replace(BUDGET, id="budget-2"))
+
+    assert registry.by_token(KEY.token) == LookUp(1, KeyGrant(KEY, budget=BUDGET))
 
 
 def test_a_key_without_team_and_user_comes_alone(registry: Registry, put: Put) -> None:
