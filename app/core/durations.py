@@ -15,12 +15,7 @@ _LAST_YEAR = 9000
 
 def after(moment: datetime, duration: str) -> datetime:
     """`moment` plus `duration`. Raises ValueError, with a message for whoever wrote the duration."""
-    found = _DURATION.fullmatch(duration)
-    if not found:
-        raise ValueError(
-            f"Unsupported duration unit, passed duration: {duration[:40]}. Write it as 30s, 15m, 12h, 30d, 2w or 1mo."
-        )
-    count, unit = int(found[1]), found[2]
+    count, unit = parsed(duration)
     try:
         moved = _months_after(moment, count) if unit == "mo" else moment + timedelta(**{_UNITS[unit]: count})
     except OverflowError:
@@ -28,6 +23,16 @@ def after(moment: datetime, duration: str) -> datetime:
     if moved.year > _LAST_YEAR:
         raise ValueError(f"The duration {duration} ends after the year {_LAST_YEAR}: leave it out for no end.")
     return moved
+
+
+def parsed(duration: str) -> tuple[int, str]:
+    """How many of which unit: (30, "d"). Raises ValueError, with a message for whoever wrote the duration."""
+    found = _DURATION.fullmatch(duration)
+    if not found:
+        raise ValueError(
+            f"Unsupported duration unit, passed duration: {duration[:40]}. Write it as 30s, 15m, 12h, 30d, 2w or 1mo."
+        )
+    return int(found[1]), found[2]
 
 
 def _months_after(moment: datetime, count: int) -> datetime:
