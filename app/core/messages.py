@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from typing import Literal
 
 from app.core.credentials import Scope
 from app.core.header_rules import Headers
 from app.core.targets import Target
+from app.core.usage import UsageSource
 
 Ending = Literal[
     "complete",  # the caller was given all that AWS sent
@@ -104,3 +106,10 @@ class CallRecord:
     first_byte_ms: float | None = None
     duration_ms: float | None = None
     ended: Ending | None = None
+    usage_source: UsageSource | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_tokens: int | None = None
+    cache_write_tokens: int | None = None
+    cost: Decimal | None = None  # US dollars; None: there is no price, or nothing was priced
+    key_spend: Decimal | None = None  # of the key's budget window, once this call was booked

@@ -14,7 +14,9 @@ from typing import Literal, TextIO
 from app.core.messages import CallRecord
 
 _TOLD = tuple(
-    field.name for field in fields(CallRecord) if field.name not in ("arrived", "arrived_at", "sent", "caller")
+    field.name
+    for field in fields(CallRecord)
+    if field.name not in ("arrived", "arrived_at", "sent", "caller", "key_spend")
 )
 LogFormat = Literal["json", "text"]
 
@@ -78,6 +80,7 @@ def _utc(moment: datetime) -> str:
 
 def _json_line(record: CallRecord) -> str:
     told = {name: getattr(record, name) for name in _TOLD}
+    told["cost"] = None if record.cost is None else float(record.cost)
     return json.dumps({"time": _utc(record.arrived_at), "event": "request", **told, "key_alias": record.caller})
 
 
@@ -86,9 +89,11 @@ def _text_line(record: CallRecord) -> str:
     first = f", first byte {record.first_byte_ms:.0f}" if record.first_byte_ms is not None else ""
     error = f" {record.error}" if record.error else ""
     of = "".join(f", {what} {who}" for what, who in (("team", record.team), ("user", record.user)) if who)
+    used = f", {record.input_tokens or 0} tokens in, {record.output_tokens or 0} out" if record.usage_source else ""
+    cost = f", ${record.cost:.6f}" if record.cost is not None else ""
     text = (
         f"{_utc(record.arrived_at)} {record.status or '-'} {record.ended}{error}: {record.method} {what} in "
         f"{record.region or '-'} for {record.caller or '-'}{of}, {record.duration_ms or 0:.0f} ms{first}, "
-        f"{record.bytes_in} bytes in, {record.bytes_out} out, {record.call_id}"
+        f"{record.bytes_in} bytes in, {record.bytes_out} out{used}{cost}, {record.call_id}"
     )
     return text if text.isprintable() else ascii(text)

@@ -29,6 +29,8 @@ STATUSES = {
     errors.InvalidField: (400, "ValidationException"),
     errors.AlreadyThere: (409, "ValidationException"),
     errors.NotFound: (404, "ResourceNotFoundException"),
+    errors.BudgetSpent: (400, "ServiceQuotaExceededException"),
+    errors.Throttled: (429, "ThrottlingException"),
     errors.StoreUnavailable: (503, "ServiceUnavailableException"),
     errors.ModelsUnlisted: (503, "ServiceUnavailableException"),
     errors.CredentialsMissing: (500, "InternalServerException"),

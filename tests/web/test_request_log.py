@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -88,7 +89,7 @@ def event(message: str, log_format: LogFormat, *arguments: object, error: Except
 def test_a_json_line_has_every_field_of_the_record() -> None:
     """The monotonic clock excepted, which means nothing outside; the caller under the peer's name."""
     line = json.loads(written("json", ended()))
-    expected = {field.name for field in fields(CallRecord)} - {"arrived", "arrived_at", "caller", "sent"}
+    expected = {field.name for field in fields(CallRecord)} - {"arrived", "arrived_at", "caller", "sent", "key_spend"}
 
     assert set(line) == expected | {"time", "event", "key_alias"}
     assert (line["event"], line["key_alias"], line["status"], line["ended"]) == ("request", "master", 200, "complete")
@@ -120,6 +121,15 @@ def test_a_json_line_says_whose_key_it_was() -> None:
     line = json.loads(written("json", ended(caller="ci", team="search")))
 
     assert (line["key_alias"], line["team"], line["user"]) == ("ci", "search", None)
+
+
+def test_a_line_says_what_the_call_used_and_cost() -> None:
+    """Dollars; null, and nothing in a text, where there is no price."""
+    priced = ended(usage_source="reported", input_tokens=12, output_tokens=34, cost=Decimal("0.000204"))
+
+    assert "20 out, 12 tokens in, 34 out, $0.000204, call-1" in written("text", priced)
+    assert json.loads(written("json", priced))["cost"] == 0.000204
+    assert json.loads(written("json", ended()))["cost"] is None
 
 
 def test_a_text_line_of_a_refusal_reads_as_one() -> None:
@@ -155,7 +165,8 @@ def test_a_record_has_no_place_for_a_credential() -> None:
     """Nor for what was said: a new field must be thought about here."""
     assert {field.name for field in fields(CallRecord)} == set(
         "call_id arrived_at arrived method caller team user service operation model region status error aws_request_id "
-        "streamed sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended".split()
+        "streamed sent bytes_in bytes_out overhead_ms first_byte_ms duration_ms ended "
+        "usage_source input_tokens output_tokens cache_read_tokens cache_write_tokens cost key_spend".split()
     )
 
 
