@@ -45,8 +45,8 @@ worker_connections = CONNECTIONS
 keepalive = 95
 # the heartbeat of the hub, not a limit on calls: streams of any length do not trip it
 timeout = 60
-# a PaaS kills 30 s after it said to stop
-graceful_timeout = 25
+# a PaaS kills 30 s after it said to stop; calls have 4 s less (app/web/gunicorn_worker.py)
+graceful_timeout = 28
 # restarting a worker by count cuts its streams: never
 max_requests = 0
 preload_app = False

@@ -206,10 +206,24 @@ def test_a_stop_lets_20_live_streams_end(standin: StandinBedrock) -> None:
         stream.close()
     gateway.stop()
 
-    assert (code, lingered < 15) == (0, True)  # a second or two on a quiet machine; the grace is 25
+    assert (code, lingered < 15) == (0, True)  # a second or two on a quiet machine; the grace is 24
     assert {(reply.status, reply.ended, reply.body) for reply in replies} == {(200, "clean", b"".join(FRAMES))}
     assert newcomer in {0, 200}
     assert len(gateway.log_lines()) == 20
+
+
+def test_a_call_that_a_stop_cuts_is_told(standin: StandinBedrock) -> None:
+    standin.answer = lambda request: event_stream(FRAMES, pace=10)
+    with GatewayProcess(standin=standin, env={"GUNICORN_CMD_ARGS": "--graceful-timeout 3"}) as gateway:
+        stream = RawConnection(gateway.port, timeout=30)
+        stream.send(converse_request(CONVERSE_STREAM))
+        standin.wait_for_requests(1)
+        gateway.terminate()
+        gateway.wait_exit()
+        [line] = gateway.log_lines()
+        stream.close()
+
+    assert line["ended"] == "stopped"
 
 
 def _ask_for_health(gateway: GatewayProcess) -> int:
