@@ -12,6 +12,8 @@ from typing import Any, Literal
 
 # What a key is for, in the words of the peer: Bedrock alone, admin routes alone, or reading those.
 KeyType = Literal["default", "llm_api", "management", "read_only"]
+# What becomes of calls that a budget cannot be held against, because AWS does not tell what they use.
+UnmeteredCalls = Literal["refuse", "allow"]
 # A user's role on the admin routes. The viewers' see what the others see and change nothing.
 UserRole = Literal["proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"]
 MemberRole = Literal["admin", "user"]
@@ -63,6 +65,8 @@ class VirtualKey:
     `id` stays when the key is rotated, `token` and `access_key_id` (of the pair issued with it) do not.
     `spend` is of the current budget window, `total_spend` of all time, both US dollars. `delegated`: its text was
     handed to somebody who is neither an administrator nor its user: on the admin routes it never speaks for its user.
+    `end_user_required`: its calls must name an end user; `unmetered_calls`: what becomes of those that a budget cannot
+    be held against.
     """
 
     id: str
@@ -88,6 +92,8 @@ class VirtualKey:
     rotation_count: int = 0
     last_rotation_at: datetime | None = None
     delegated: bool = False
+    end_user_required: bool = False
+    unmetered_calls: UnmeteredCalls = "refuse"
 
     def expired(self, now: datetime) -> bool:
         return self.expires_at is not None and self.expires_at <= now

@@ -93,6 +93,8 @@ class KeyRow(_Stamps, _Rights, _Limits, _Spend, Row):
     rotation_count: Mapped[int]
     last_rotation_at: Mapped[datetime | None]
     delegated: Mapped[bool] = mapped_column(server_default=false())
+    end_user_required: Mapped[bool] = mapped_column(server_default=false())
+    unmetered_calls: Mapped[str] = mapped_column(server_default="refuse")
     deleted_at: Mapped[datetime | None]
 
 

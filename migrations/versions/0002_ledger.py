@@ -1,4 +1,4 @@
-"""Balances, tickets, ledger, daily totals, workers, identity."""
+"""Balances, tickets, ledger, daily totals, workers, identity; what keys ask of their calls."""
 
 from uuid import uuid4
 
@@ -29,16 +29,20 @@ def upgrade() -> None:
     op.create_table("daily_totals", _key("day"), _key("kind"), _key("id"), *_totals())
     op.create_table("workers", _key("id"), _must("heard_at", MOMENT), _must("host"))
     op.create_table("identity", sa.Column("id", sa.Integer(), primary_key=True, autoincrement=False), _must("name"))
+    op.add_column("virtual_keys", _must("end_user_required", sa.Boolean(), server_default=sa.false()))
+    op.add_column("virtual_keys", _must("unmetered_calls", server_default="refuse"))
     op.execute(sa.text("INSERT INTO identity (id, name) VALUES (1, :name)").bindparams(name=str(uuid4())))
 
 
 def downgrade() -> None:
+    for name in ("unmetered_calls", "end_user_required"):
+        op.drop_column("virtual_keys", name)
     for name in ("identity", "workers", "daily_totals", "ledger", "balances", "tickets"):
         op.drop_table(name)
 
 
-def _must(name: str, kind: sa.types.TypeEngine = WORDS) -> sa.Column:
-    return sa.Column(name, kind, nullable=False)
+def _must(name: str, kind: sa.types.TypeEngine = WORDS, server_default: object = None) -> sa.Column:
+    return sa.Column(name, kind, nullable=False, server_default=server_default)
 
 
 def _may(name: str, kind: sa.types.TypeEngine = WORDS) -> sa.Column:

@@ -64,6 +64,8 @@ KEY = VirtualKey(
     rotation_count=3,
     last_rotation_at=NOW,
     delegated=True,
+    end_user_required=True,
+    unmetered_calls="allow",
 )
 SECRET = KeySecret("b" * 64, "key-1", "AKIAOUTCROP000000002", LATER)
 TEAM = Team(
