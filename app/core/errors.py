@@ -17,7 +17,8 @@
     │   │   ├── BodyTooLarge
     │   │   └── NeedsFullDuplex             bidirectional streams
     │   ├── InvalidField                an admin request that cannot be carried out as it stands
-    │   │   └── AlreadyThere                to make a user who is there
+    │   │   ├── AlreadyThere                to make a user who is there
+    │   │   └── DatesMissing                a report without its dates
     │   └── NotFound                    an admin request for what is not there
     └── GatewayFault                the caller can only wait, or tell the operator
         ├── CredentialsMissing          the gateway has no AWS credentials
@@ -132,6 +133,10 @@ class InvalidField(CallerError):
 
 class AlreadyThere(InvalidField):
     """An admin request to make a user who is there. The peer answers 409; of other things it says 400."""
+
+
+class DatesMissing(InvalidField):
+    """A report without its dates. The peer has a type of its own for it."""
 
 
 class NotFound(CallerError):

@@ -22,6 +22,7 @@ from app.core.errors import (
     BudgetSpent,
     ClientLeft,
     CredentialsMissing,
+    DatesMissing,
     GatewayError,
     InvalidField,
     KeyExpired,
@@ -68,6 +69,7 @@ _LITELLM_TYPES: dict[type[GatewayError], str] = {
     KeyUnknown: "token_not_found_in_db",
     KeyExpired: "expired_key",
     InvalidField: "bad_request_error",
+    DatesMissing: "bad_request",
     NotFound: "not_found_error",
 }
 _SHAPED_PATH = re.compile(r"/[^/]+(/[^/]+-\d+)?/(openai|anthropic|v1)/")
