@@ -75,7 +75,7 @@ def day_of(text: str, name: str) -> date:
 
 
 def moment_of(text: str, name: str) -> datetime:
-    """A moment out of "2026-11-25", "2026-11-25 10:00:00" or ISO 8601; without a zone it is UTC. Raises InvalidField."""
+    """A moment out of "2026-11-25", "2026-11-25 10:00:00" or ISO 8601, UTC without a zone. Raises InvalidField."""
     try:
         found = datetime.fromisoformat(text.strip())
         found = found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
@@ -134,7 +134,7 @@ class Sum:
 class TotalsQuery:
     """Which daily totals. `span` None: of all time; `ids` None: all of the kind; `by_day`: a sum for each day.
 
-    Sums are the dearest first, those of days the earliest first; at most `limit` of them.
+    The dearest first, those of days the earliest first; the first `limit` of them.
     """
 
     kind: TotalsKind
@@ -156,7 +156,7 @@ class Sight:
 class RowsQuery:
     """Which rows of the ledger, the newest first; None: whatever. Moments are [since, until).
 
-    `sight`: None sees all; `calls_only`: no adjustments; `limit` rows, after the first `skip`.
+    `sight`: None sees all; `limit` rows, after the first `skip`.
     """
 
     sight: Sight | None = None

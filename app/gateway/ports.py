@@ -1,6 +1,6 @@
 """What the gateway needs from outside. Implementers do not import this file; mypy compares the shapes."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from app.core.accounts import (
@@ -15,10 +15,11 @@ from app.core.accounts import (
     VirtualKey,
 )
 from app.core.header_rules import Headers
-from app.core.ledger_entries import Booked, Posting
+from app.core.ledger_entries import Account, Booked, Entry, Posting
 from app.core.messages import CallRecord, Cancellation, UpstreamRequest
 from app.core.registry_messages import AccountQuery, AuditQuery, ChangedName, Changes, KeyQuery, LookUp, Page
-from app.core.tickets import Refusal, Ticket
+from app.core.report_messages import RowGroup, RowsPage, RowsQuery, RowSum, Sum, TotalsQuery
+from app.core.tickets import Balance, Refusal, Ticket
 
 T = TypeVar("T")
 
@@ -106,6 +107,28 @@ class Counters(Protocol):
 
     def settle(self, ticket: Ticket, tokens: int) -> None:
         """The call has ended: its places are free, and its tokens count in this minute. Never raises."""
+
+
+class UsageReads(Protocol):
+    """Where reports of use are read. All raise StoreUnavailable."""
+
+    def totals(self, query: TotalsQuery) -> tuple[Sum, ...]:
+        """Sums out of the daily totals: one an id, or one a day and id."""
+
+    def rows(self, query: RowsQuery) -> tuple[Entry, ...]:
+        """Rows of the ledger, the newest first."""
+
+    def page(self, query: RowsQuery) -> RowsPage:
+        """The same, and how many there are in all."""
+
+    def row_sums(self, query: RowsQuery, groups: Sequence[RowGroup], most: int) -> tuple[RowSum, ...] | None:
+        """Sums of rows by these columns; None where there are more rows than `most`."""
+
+    def key_ids(self, token_or_id: str) -> frozenset[str]:
+        """The ids of the keys that a token or an id names, also of one that is deleted."""
+
+    def balances(self, accounts: Iterable[Account]) -> Mapping[Account, Balance]:
+        """Of those that ever had one, as they stand: windows and minutes that are over are not begun anew."""
 
 
 class Journal(Protocol):
