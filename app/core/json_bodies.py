@@ -70,9 +70,7 @@ def strict_object(body: bytes | bytearray) -> dict[str, Any]:
     if body.count(b"{") + body.count(b"[") > _MOST_CONTAINERS or body.count(b",") > _MOST_VALUES:
         raise MalformedRequest("This operation's body must be read to decide what it may do, and has too many parts.")
     try:
-        found = json.loads(
-            body.decode(), object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite
-        )
+        found = strict_json(body.decode())
     except (ValueError, RecursionError) as error:
         raise MalformedRequest(
             f"This operation's body decides what it may do, so it must be a JSON object in UTF-8: {_reason(error)}."
@@ -80,6 +78,11 @@ def strict_object(body: bytes | bytearray) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise MalformedRequest("This operation's body decides what it may do, so it must be a JSON object.")
     return found
+
+
+def strict_json(text: str) -> Any:  # whatever it says
+    """What JSON without duplicate keys, NaN and infinite numbers says. Raises ValueError or RecursionError."""
+    return json.loads(text, object_pairs_hook=_without_duplicates, parse_constant=_no_constant, parse_float=_finite)
 
 
 def _is_utf8(headers: Mapping[str, str]) -> bool:

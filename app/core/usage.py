@@ -93,7 +93,7 @@ class Attribution:
     """For whom a call is, beside the key's holder: claims by the caller, read from its headers and body.
 
     `end_user`: at most 256 printable characters, None where nobody is named; `source`: which header or member named
-    it; `session_id`: of an agent, kept apart; `tags`: claimed by the caller, at most 10 (those of its key and team are
+    it; `session_id`: of an agent, else the caller's own; `tags`: claimed by the caller, at most 10 (those of its key and team are
     theirs); `metadata`: of x-litellm-spend-logs-metadata; `call_id`: the caller's own name for its call.
     """
 
