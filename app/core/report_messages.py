@@ -14,8 +14,8 @@ from app.core.ledger_entries import Entry
 
 # What daily totals are kept of; a model is counted as it was asked for.
 TotalsKind = Literal["all", "key", "team", "user", "end_user", "model", "tag", "claimed_tag"]
-# Accounts and models by which rows can be summed where daily totals do not go: a column of the ledger each.
-RowGroup = Literal["key_id", "team_id", "user_id", "counted_end_user", "model"]
+# By what rows can be summed where daily totals do not go: columns of the ledger.
+RowGroup = Literal["day", "key_id", "key_token", "team_id", "user_id", "counted_end_user", "model"]
 # a year and a day: each day is looked up by itself
 MOST_DAYS = 366
 DEFAULT_DAYS = 30
@@ -62,6 +62,20 @@ def span_between(start: str | None, end: str | None) -> Span:
     if (last - first).days >= MOST_DAYS:
         raise InvalidField(f"At most {MOST_DAYS} days at once: ask for the rest apart.", "start_date")
     return Span(first, last)
+
+
+def moments_between(start: str | None, end: str | None) -> tuple[datetime, datetime]:
+    """[since, until) of `start_date` and `end_date`, which may have a time of day; the end's day or second is included.
+
+    Raises DatesMissing or InvalidField.
+    """
+    span_between(start, end)
+    since, until = moment_of(start or "", "start_date"), moment_of(end or "", "end_date")
+    whole_day = len((end or "").strip()) <= len("YYYY-MM-DD")
+    until += _DAY if whole_day else timedelta(seconds=1)
+    if until <= since:
+        raise InvalidField(f"end_date {end} lies before start_date {start}.", "end_date")
+    return since, until
 
 
 def span_or_latest(start: str | None, end: str | None, today: date, days: int = DEFAULT_DAYS) -> Span:
@@ -156,13 +170,13 @@ class Sight:
 class RowsQuery:
     """Which rows of the ledger, the newest first; None: whatever. Moments are [since, until).
 
-    `sight`: None sees all; `limit` rows, after the first `skip`.
+    `sight`: None sees all; `among`: where this column is one of these; `limit` rows, after the first `skip`.
     """
 
     sight: Sight | None = None
     since: datetime | None = None
     until: datetime | None = None
-    key_ids: frozenset[str] | None = None
+    among: tuple[RowGroup, frozenset[str]] | None = None
     request_id: str | None = None
     user_id: str | None = None
     team_id: str | None = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, literal, null, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, false, func, literal, null, or_, select
 
 from app.core.ledger_entries import OTHER, Account, Entry, Window
 from app.core.report_messages import (
@@ -17,6 +17,7 @@ from app.core.report_messages import (
     RowsPage,
     RowsQuery,
     RowSum,
+    Sight,
     Sum,
     TotalsQuery,
 )
@@ -29,6 +30,7 @@ from app.store.rows import KEYS, SECRETS, TEAMS
 _COUNTS = ("calls", "failures", "unpriced", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 # in the order of BUCKETS_MS
 _BUCKETS = "under_100ms under_300ms under_1s under_3s under_10s under_30s under_100s longer".split()
+_EXACT = ("request_id", "user_id", "team_id", "model", "status")
 _DAY = timedelta(days=1)
 # SQLite takes 32,766 values in a statement; this is 54 years
 _MOST_DAYS = 20_000
@@ -180,35 +182,33 @@ def _count(connection: Connection, query: RowsQuery, most: int) -> int:
 
 def _filters(query: RowsQuery) -> list[ColumnElement[bool]]:
     row = LEDGER.c
-    found: list[ColumnElement[bool]] = []
-    if query.sight is not None:
-        seen: list[ColumnElement[bool]] = []
-        if query.sight.team_ids:
-            seen.append(row.team_id.in_(query.sight.team_ids))
-        if query.sight.key_id is not None:
-            seen.append(row.key_id == query.sight.key_id)
-        found.append(or_(*seen) if seen else literal(value=False))
+    found = [] if query.sight is None else [_seen(query.sight)]
     if query.since is not None:
         found.append(row.started_at >= query.since)
     if query.until is not None:
         found.append(row.started_at < query.until)
-    if query.key_ids is not None:
-        found.append(row.key_id.in_(query.key_ids))
+    if query.among is not None:
+        group, ids = query.among
+        found.append(row[group].in_(ids))
     if query.end_user is not None:
         # the index is on the names under which end users are counted, which is OTHER of those that are too many
         found.append(row.counted_end_user.in_((query.end_user, OTHER)))
         if query.end_user != OTHER:
             found.append(row.end_user == query.end_user)
-    for column, value in (
-        (row.request_id, query.request_id),
-        (row.user_id, query.user_id),
-        (row.team_id, query.team_id),
-        (row.model, query.model),
-        (row.status, query.status),
-    ):
+    for name in _EXACT:
+        value = getattr(query, name)
         if value is not None:
-            found.append(column == value)
+            found.append(row[name] == value)
     return found
+
+
+def _seen(sight: Sight) -> ColumnElement[bool]:
+    seen: list[ColumnElement[bool]] = []
+    if sight.team_ids:
+        seen.append(LEDGER.c.team_id.in_(sight.team_ids))
+    if sight.key_id is not None:
+        seen.append(LEDGER.c.key_id == sight.key_id)
+    return or_(*seen) if seen else false()
 
 
 def _balance(row: Mapping[Any, Any]) -> Balance:
