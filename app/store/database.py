@@ -1,13 +1,14 @@
 """The database's engine: SQLite beside the gateway by default, PostgreSQL through psycopg2 by DATABASE_URL.
 
-Three ways to use it, each with one connection that is given back at the end: `statement` for one query, `snapshot` for
-several that must see the same moment, `change` for what writes.
+Each way to use it has one connection, which is given back at the end: `statement` for one query, `snapshot` for several
+that must see the same moment, `change` for what writes settings, `admission` for what lets calls in, `booking` for what
+books them.
 """
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Condition, Lock
 from time import monotonic
 from typing import Any
 
@@ -19,9 +20,9 @@ from app.store import gevent_driver, sqlite
 from app.store.column_types import dump_json
 from app.store.failures import unavailable_where_it_is
 
-# At most 3 connections a worker: the smallest hosted plans allow 20 in all.
+# At most 3 connections a worker: the smallest hosted plans allow 20 in all. One of them is the ledger writer's alone.
 _POOL_SIZE = 2
-_POOL_OVERFLOW = 1
+_BOOKING_POOL_SIZE = 1
 _POOL_WAIT_SECONDS = 3
 _CONNECT_SECONDS = 3
 _STATEMENT_MS = 10_000
@@ -29,6 +30,8 @@ _ANSWER_SECONDS = 1.0
 _TURN_SECONDS = 10
 # callers wait for such a query before their call is let in
 _STATEMENT_SILENCE_SECONDS = 3
+# One statement books, with one plan for whatever it is given; its tables are large, and their keys are known.
+_BOOKING_SESSION = "-c plan_cache_mode=force_generic_plan -c enable_seqscan=off -c jit=off"
 # A server that vanished without a word is noticed after 11 s of silence, instead of after the system's two hours.
 _KEEPALIVES = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 11_000}
 # Any number that no other program uses on this database: "outcrop" in ASCII.
@@ -39,7 +42,7 @@ def engine_options(url: str) -> dict[str, Any]:
     """What create_engine needs beside the URL; SQLALCHEMY_ENGINE_OPTIONS for Flask-SQLAlchemy."""
     options: dict[str, Any] = {
         "pool_size": _POOL_SIZE,
-        "max_overflow": _POOL_OVERFLOW,
+        "max_overflow": 0,
         "pool_timeout": _POOL_WAIT_SECONDS,
         "pool_use_lifo": True,
         "json_serializer": dump_json,
@@ -50,6 +53,15 @@ def engine_options(url: str) -> dict[str, Any]:
     session = f"-c statement_timeout={_STATEMENT_MS}"
     connect = {"connect_timeout": _CONNECT_SECONDS, "options": session, **_KEEPALIVES}
     return options | {"pool_pre_ping": True, "pool_recycle": 300, "connect_args": connect}
+
+
+def _booking_options(url: str) -> dict[str, Any]:
+    """The same for the connection that books, which is asked all the time: nobody looks first whether it lives."""
+    options = engine_options(url) | {"pool_size": _BOOKING_POOL_SIZE, "pool_pre_ping": False}
+    connect = dict(options["connect_args"])
+    if "options" in connect:
+        connect["options"] += f" {_BOOKING_SESSION}"
+    return options | {"connect_args": connect}
 
 
 def engine_url(url: str) -> URL:
@@ -65,18 +77,23 @@ class Database:
         """`engine`: made with engine_url and engine_options."""
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
+        self._booking_engine = create_engine(engine.url, **_booking_options(engine.dialect.name))
         if self.is_sqlite:
             sqlite.prepare(engine)
+            sqlite.prepare(self._booking_engine)
+            self._bookings = self._booking_engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
             self._statements = engine.execution_options(**{sqlite.BEGIN: ""})
             self._snapshots = engine
             self._changes = engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
         else:
+            self._bookings = self._booking_engine.execution_options(isolation_level="AUTOCOMMIT")
             self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._changes = engine.execution_options(isolation_level="READ COMMITTED")
-        # One change and one reading at a time: who waits for a turn holds no connection, so that there is always one
-        # for `statement`, by which callers are let in and revocations are learnt.
-        self._changing, self._reading = Lock(), Lock()
+        # Who waits for a turn holds no connection. One change or reading at a time leaves one for `statement` and
+        # `admission`, by which callers are let in and revocations are learnt.
+        self._desk = _Desk()
+        self._admitting, self._booking = Lock(), Lock()
         self._asking = Lock()
         self._asked_at = float("-inf")
         self._answered = False
@@ -99,13 +116,27 @@ class Database:
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """For queries that all see one moment."""
-        with _turn(self._reading), unavailable_where_it_is(), self._snapshots.connect() as connection:
+        with self._desk.turn(changing=False), unavailable_where_it_is(), self._snapshots.connect() as connection:
             yield connection
 
     @contextmanager
     def change(self) -> Iterator[Connection]:
         """For what writes: committed at the end, rolled back by an exception."""
-        with _turn(self._changing), unavailable_where_it_is(), self._changes.begin() as connection:
+        with self._desk.turn(changing=True), unavailable_where_it_is(), self._changes.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def admission(self) -> Iterator[Connection]:
+        """For tickets: a transaction as `change` is, of its own, since nothing of it may take long."""
+        with _turn(self._admitting), unavailable_where_it_is(), self._changes.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def booking(self) -> Iterator[Connection]:
+        """For the ledger's writer, on the connection that is its alone: on PostgreSQL each statement is a transaction,
+        on SQLite all is one. A connection that the server closed is noticed by the first statement only.
+        """
+        with _turn(self._booking), unavailable_where_it_is(), self._bookings.begin() as connection:
             yield connection
 
     @contextmanager
@@ -134,6 +165,7 @@ class Database:
     def close(self) -> None:
         """Close the connections that are not in use."""
         self.engine.dispose()
+        self._booking_engine.dispose()
 
     def _ask(self) -> bool:
         try:
@@ -144,12 +176,51 @@ class Database:
         return True
 
 
+class _Desk:
+    """Whose turn it is to read or change settings: one at a time, and who changes before all who read.
+
+    Anybody with a key may read, and no crowd of them may keep an administrator from blocking a key.
+    """
+
+    def __init__(self) -> None:
+        self._free = Condition()
+        self._busy = False
+        self._changes_waiting = 0
+
+    @contextmanager
+    def turn(self, *, changing: bool) -> Iterator[None]:
+        """Raises StoreUnavailable."""
+        with self._free:
+            self._changes_waiting += changing
+            try:
+                ready = self._free.wait_for(lambda: self._may(changing=changing), _TURN_SECONDS)
+            finally:
+                self._changes_waiting -= changing
+            if not ready:
+                self._free.notify_all()
+                raise _no_turn()
+            self._busy = True
+        try:
+            yield
+        finally:
+            with self._free:
+                self._busy = False
+                self._free.notify_all()
+
+    def _may(self, *, changing: bool) -> bool:
+        return not self._busy and (changing or not self._changes_waiting)
+
+
 @contextmanager
 def _turn(lock: Lock) -> Iterator[None]:
     """Raises StoreUnavailable."""
     if not lock.acquire(timeout=_TURN_SECONDS):
-        raise StoreUnavailable("Other requests have not come to an end. Try again in a few seconds.", retry_after=5)
+        raise _no_turn()
     try:
         yield
     finally:
         lock.release()
+
+
+def _no_turn() -> StoreUnavailable:
+    return StoreUnavailable("Other requests have not come to an end. Try again in a few seconds.", retry_after=5)

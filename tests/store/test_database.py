@@ -101,8 +101,8 @@ def test_a_worker_has_at_most_three_connections(database_url: str) -> None:
     options = engine_options(database_url) | {"pool_timeout": 0.05}
     database = Database(create_engine(engine_url(database_url), **options))
     with ExitStack() as held:
-        for _ in range(3):
-            held.enter_context(database.statement())
+        for use in (database.statement, database.statement, database.booking):
+            held.enter_context(use()).execute(text("SELECT 1"))
         with pytest.raises(StoreUnavailable, match="connections to its database are in use"):
             Registry(database, lambda: NOW).changes_since(0)
     database.close()
@@ -126,13 +126,41 @@ def test_however_many_read_and_change_keys_can_be_looked_up(registry: Registry, 
             pool.submit(registry.read, read)
             pool.submit(registry.change, change)
         entered.acquire()
-        entered.acquire()
         began = monotonic()
         assert registry.changes_since(0).version
         assert registry.by_token("a" * 64).grant is None
         took = monotonic() - began
         ended.set()
     assert took < 2
+
+
+def test_who_changes_comes_before_all_who_wait_to_read(registry: Registry, put: Put) -> None:
+    put(TEAM)
+    order: list[str] = []
+    first, ended, changing = Semaphore(0), Event(), Event()
+
+    def hold(_: object) -> None:
+        first.release()
+        ended.wait(30)
+
+    def change(_: Change) -> None:
+        order.append("change")
+
+    def come_to_change() -> None:
+        changing.set()
+        registry.change(change)
+
+    with ThreadPoolExecutor(8) as pool:
+        pool.submit(registry.read, hold)
+        first.acquire()
+        for _ in range(5):
+            pool.submit(registry.read, lambda _: order.append("read"))
+        done = pool.submit(come_to_change)
+        changing.wait()
+        while not registry._database._desk._changes_waiting:
+            assert not done.done()
+        ended.set()
+    assert order == ["change", *["read"] * 5]
 
 
 def test_our_own_mistakes_are_not_taken_for_a_database_that_is_away(database: Database) -> None:

@@ -87,12 +87,13 @@ def test_a_change_of_another_engine_waits_for_the_one_before_it(
     assert team.metadata == {"count": 2}
 
 
-def test_all_reads_of_one_snapshot_see_the_same_moment(registry: Registry, put: Put) -> None:
+def test_all_reads_of_one_snapshot_see_the_same_moment(database_url: str, registry: Registry, put: Put) -> None:
     put(TEAM)
+    other = Registry(Database.at(database_url), lambda: NOW)
 
     def work(records: Snapshot) -> list[Team | None]:
         before = records.team("team-1")
-        put(replace(TEAM, alias="another"), plain_team(2))
+        other.change(lambda change: [change.put(team) for team in (replace(TEAM, alias="another"), plain_team(2))])
         return [before, records.team("team-1"), records.team("team-002")]
 
     assert registry.read(work) == [TEAM, TEAM, None]
