@@ -152,7 +152,8 @@ class _Schemas:
 
 
 def _operation(noun: str, rule: str, route: Route[Any, Any], schemas: _Schemas) -> dict[str, Any]:
-    answer = {"description": route.summary, "content": _json(schemas.of(route, "answer"))}
+    content = _json(schemas.of(route, "answer")) | (_CSV if route.table else {})
+    answer = {"description": route.summary, "content": content}
     refusals = {status: _refusal(text, "Refusal") for status, text in _REFUSALS.items()}
     operation: dict[str, Any] = {
         "operationId": f"{route.method.lower()} {rule}".translate(_ID),
@@ -172,6 +173,7 @@ def _operation(noun: str, rule: str, route: Route[Any, Any], schemas: _Schemas) 
     return operation
 
 
+_CSV = {"text/csv": {"schema": {"type": "string"}}}
 _ID = str.maketrans({" ": "_", "/": "_", "<": None, ">": None, ".": "_"})
 
 

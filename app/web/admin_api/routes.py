@@ -18,6 +18,7 @@ from app.core.admin_rights import require_administrator
 from app.core.callers import Actor, Caller
 from app.core.errors import AccessDenied, BodyTooLarge, NotAdministrator
 from app.web.access import requires_admin_key
+from app.web.admin_api.csv_tables import Table, csv_response, wants_csv
 from app.web.admin_api.fields import storable
 from app.web.admin_api.wire_model import WireModel
 from app.web.errors import UnfitRequest
@@ -53,11 +54,19 @@ class AdminCall(Generic[Query, Body]):
     path: dict[str, str]
 
 
+@dataclass(frozen=True, slots=True)
+class WithHeaders:
+    """What a view answers, and headers beside it."""
+
+    answer: Any
+    headers: dict[str, str]
+
+
 @dataclass(frozen=True)
 class Route(Generic[Query, Body]):
     """One admin route. `answer` is what pydantic makes the JSON with, such as a model or a list of one.
 
-    `reads`: it changes nothing; `also`: further paths that mean the same.
+    `reads`: it changes nothing; `also`: further paths that mean the same; `table`: what may be had as CSV.
     """
 
     method: str
@@ -70,6 +79,7 @@ class Route(Generic[Query, Body]):
     view: Callable[[AdminCall[Query, Body]], Any]
     also: tuple[str, ...] = ()
     reads: bool = False
+    table: Table | None = None
 
     @cached_property
     def written(self) -> "TypeAdapter[Any]":
@@ -122,7 +132,14 @@ def _handler(route: Route[Any, Any], gate: Gate) -> Callable[..., Response]:
         answer = route.view(call)
         if isinstance(answer, Response):
             return answer
-        return Response(route.written.dump_json(answer), content_type="application/json")
+        headers = answer.headers if isinstance(answer, WithHeaders) else {}
+        answer = answer.answer if isinstance(answer, WithHeaders) else answer
+        if route.table and wants_csv():
+            response = csv_response(route.table, answer)
+        else:
+            response = Response(route.written.dump_json(answer), content_type="application/json")
+        response.headers.update(headers)
+        return response
 
     return handle
 
