@@ -12,7 +12,7 @@ from collections import deque
 
 from app.core import header_rules
 from app.core.errors import GatewayError, UpstreamBroke
-from app.core.event_stream import CONTENT_TYPE, FrameTracker, exception_frame
+from app.core.event_stream import CONTENT_TYPE, FrameReader, exception_frame
 from app.core.messages import Cancellation, Ending
 from app.gateway.ports import UpstreamReply
 from app.gateway.settlement import Settlement
@@ -55,7 +55,7 @@ class MeteredReply:
         self._length = int(length) if length.isdecimal() else None
         media_type = low.get("content-type", "").partition(";")[0].strip().lower()
         self.streamed = media_type in _STREAM_TYPES
-        self._tap = FrameTracker() if media_type == CONTENT_TYPE else None
+        self._tap = FrameReader() if media_type == CONTENT_TYPE else None
         self.status = reply.status
         self.reason = reply.reason
 

@@ -12,7 +12,7 @@ from botocore.eventstream import EventStream
 from botocore.exceptions import EventStreamError
 from botocore.parsers import create_parser
 
-from app.core.event_stream import FrameTracker, exception_frame
+from app.core.event_stream import FrameReader, exception_frame
 from tests import event_frames
 from tests.core.bedrock_models import modelled_operations, table_rows
 
@@ -26,14 +26,14 @@ ENDS = list(itertools.accumulate(map(len, FRAMES)))
 LONGEST = 24 * 1024**2 + 128 * 1024 + 16
 
 
-def fed(*chunks: bytes) -> FrameTracker:
-    tracker = FrameTracker()
+def fed(*chunks: bytes) -> FrameReader:
+    tracker = FrameReader()
     for chunk in chunks:
         tracker.feed(chunk)
     return tracker
 
 
-def state(tracker: FrameTracker) -> tuple[bool, int, bool]:
+def state(tracker: FrameReader) -> tuple[bool, int, bool]:
     return tracker.at_boundary, tracker.frames, tracker.lost
 
 
@@ -61,7 +61,7 @@ class RawStream:
 
 
 def test_a_stream_begins_at_a_boundary() -> None:
-    assert state(FrameTracker()) == (True, 0, False)
+    assert state(FrameReader()) == (True, 0, False)
 
 
 @pytest.mark.parametrize("frame", FRAMES)
@@ -74,7 +74,7 @@ def test_whole_frames_at_once_end_at_a_boundary() -> None:
 
 
 def test_byte_by_byte_there_is_a_boundary_after_each_frame_and_nowhere_else() -> None:
-    tracker = FrameTracker()
+    tracker = FrameReader()
     for position in range(len(STREAM)):
         assert state(tracker) == after(position)
         tracker.feed(STREAM[position : position + 1])
@@ -107,7 +107,7 @@ def test_random_streams_in_random_pieces_are_followed() -> None:
     draw = random.Random(7)
     for _ in range(200):
         frames = [event_frames.encode_frame({"a": "b"}, draw.randbytes(draw.randint(0, 300))) for _ in range(9)]
-        stream, tracker, position = b"".join(frames), FrameTracker(), 0
+        stream, tracker, position = b"".join(frames), FrameReader(), 0
         while position < len(stream):
             size = draw.randint(1, 200)
             tracker.feed(stream[position : position + size])
