@@ -1,0 +1,175 @@
+"""How postings get into the ledger whatever stands in their way: a database that is away, a full disk, a bad value."""
+
+import logging
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import GatewayError, StoreUnavailable
+from app.core.ledger_entries import Booked, Posting
+from app.core.posting_json import line_of, posting_of
+from app.store.disk_thread import off_the_hub
+from app.store.spool import Spool
+from app.store.spool_file import SpoolFailed, SpoolFile
+
+_log = logging.getLogger(__name__)
+# A statement for more is no cheaper by the row, and nobody waits behind it for long.
+MOST_AT_ONCE = 500
+# 20 MB: where not even the disk takes them, they stand in the log beside.
+_MOST_KEPT = 10_000
+# What a posting can be the cause of; what is no posting's fault is StoreUnavailable.
+_FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+_UNBOOKABLE = (*_FAULTS, GatewayError, SQLAlchemyError)
+
+
+class Books(Protocol):
+    """The ledger in the database."""
+
+    def book(self, postings: Sequence[Posting]) -> Mapping[str, Booked]:
+        """All of them or none, by request id; those that are there already change nothing. Raises StoreUnavailable."""
+
+    def identity(self) -> str | None:
+        """The database's own name. Raises StoreUnavailable."""
+
+
+class Booking:
+    """Books, or keeps for later. `keep` is for any number of threads, the rest for one."""
+
+    def __init__(self, books: Books, spool: Spool, tell: Callable[[str], None]) -> None:
+        """`tell` writes a line to the log as it is."""
+        self.rejected = 0
+        self._books = books
+        self._spool = spool
+        self._tell = tell
+        self._kept: deque[Posting] = deque()
+        self._disk_fails = False
+
+    @property
+    def kept(self) -> int:
+        """How many are in memory alone, and in the log."""
+        return len(self._kept)
+
+    def meet(self) -> None:
+        """Ask the database for its name. Raises StoreUnavailable."""
+        try:
+            self._spool.know(self._books.identity())
+        except SQLAlchemyError as error:
+            raise StoreUnavailable("The database does not say its name.", reason=type(error).__name__) from None
+
+    def book(self, postings: Iterable[Posting]) -> dict[str, Booked]:
+        """By request id; what no column can hold is set aside and not among them. Raises StoreUnavailable."""
+        return dict(self._booked(list({posting.entry.request_id: posting for posting in postings}.values())))
+
+    def keep(self, postings: Sequence[Posting]) -> None:
+        """On the disk when this returns; where that fails, in memory and in the log. Never raises."""
+        lines = {}
+        for posting in postings:
+            try:
+                lines[line_of(posting).encode()] = posting
+            except ValueError as error:
+                _log.error("call %s cannot be kept: %s", posting.entry.request_id, error)
+        try:
+            self._spool.append(list(lines))
+            self._disk_fails = False
+        except SpoolFailed as error:
+            if not self._disk_fails:
+                _log.error("%s: calls that the database does not take stand in this log as JSON until it does", error)
+            self._disk_fails = True
+            for line, posting in lines.items():
+                if len(self._kept) < _MOST_KEPT:
+                    self._kept.append(posting)
+                self._tell(line.decode())
+
+    def replay(self) -> bool:
+        """Book one batch of what was kept; False where there is none. Raises StoreUnavailable."""
+        if self._kept:
+            self._book_kept()
+        elif self._spool.waiting:
+            self._book_from(self._spool.waiting[0])
+        else:
+            return False
+        return True
+
+    def tell_of(self, postings: Iterable[Posting]) -> None:
+        """Write them to the log, from where they can be booked. Never raises."""
+        for posting in postings:
+            try:
+                self._tell(line_of(posting))
+            except ValueError as error:
+                _log.error("call %s cannot be told: %s", posting.entry.request_id, error)
+
+    def tell_what_is_left(self) -> None:
+        """The same of all that waits in the spool. Never raises."""
+        self._spool.collect()
+        for file in list(self._spool.waiting):
+            try:
+                for record in file.left():
+                    self._tell(record.decode())
+            except (OSError, ValueError) as error:
+                _log.error("%s cannot be read to its end: %s", file.path, error)
+
+    def _book_kept(self) -> None:
+        batch = [self._kept.popleft() for _ in range(min(MOST_AT_ONCE, len(self._kept)))]
+        try:
+            self.book(batch)
+        except StoreUnavailable:
+            self._kept.extendleft(reversed(batch))
+            raise
+
+    def _book_from(self, file: SpoolFile) -> None:
+        try:
+            records = off_the_hub(file.batch, MOST_AT_ONCE)
+            if records:
+                self.book(self._postings(records))
+                file.confirm()
+            else:
+                self._spool.settle(file)
+        except (OSError, SpoolFailed) as error:
+            # its lock is kept, so that nobody tries again and again
+            _log.error("%s cannot be worked through, and is left for the next start: %s", file.path, error)
+            self._spool.drop(file)
+
+    def _postings(self, records: Iterable[bytes]) -> Iterator[Posting]:
+        for record in records:
+            try:
+                yield posting_of(record.decode())
+            except ValueError as error:
+                self._set_aside(record, "a record of the spool", str(error))
+
+    def _booked(self, postings: Sequence[Posting]) -> Iterator[tuple[str, Booked]]:
+        """Where one is at fault, the others are booked all the same: by halves, until it is found."""
+        if not postings:
+            return
+        try:
+            yield from self._books.book(postings).items()
+        except StoreUnavailable:
+            raise
+        except _UNBOOKABLE as error:
+            if len(postings) == 1:
+                self._reject(postings[0], error)
+                return
+            half = len(postings) // 2
+            yield from self._booked(postings[:half])
+            yield from self._booked(postings[half:])
+
+    def _reject(self, posting: Posting, error: Exception) -> None:
+        # an error of the driver's may repeat what a caller sent
+        why = error.message if isinstance(error, GatewayError) else type(error).__name__
+        try:
+            record = line_of(posting).encode()
+        except ValueError:
+            self.rejected += 1
+            _log.error("call %s is not booked (%s), and cannot be kept", posting.entry.request_id, why)
+        else:
+            self._set_aside(record, f"call {posting.entry.request_id}", why)
+
+    def _set_aside(self, record: bytes, what: str, why: str) -> None:
+        self.rejected += 1
+        try:
+            where = str(self._spool.set_aside(record))
+        except SpoolFailed:
+            where = "this log"
+            self._tell(record.decode())
+        _log.error("%s is not booked (%s), and is kept in %s", what, why, where)
