@@ -36,7 +36,8 @@ from app.gateway.key_directory import KeyDirectory
 from app.gateway.member_desk import MemberDesk
 from app.gateway.model_catalog import ModelCatalog
 from app.gateway.passage import Passage
-from app.gateway.ports import Bedrock
+from app.gateway.ports import Bedrock, UsageReads
+from app.gateway.reports import Reports
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
 from app.settings import Settings
@@ -45,6 +46,7 @@ from app.store.ledger import NoLedger
 from app.store.registry import Registry
 from app.store.rows import db
 from app.store.schema import Migrations, Schema, State
+from app.store.usage_reports import UsageReports
 from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
@@ -52,7 +54,19 @@ from app.upstream.endpoints import Endpoints
 from app.upstream.signing import Signer
 from app.web import bedrock_proxy, command_line, errors, health
 from app.web.access import LoopbackOnly, caller_address
-from app.web.admin_api import audit, budgets, credentials, customers, description, keys, models, teams, users
+from app.web.admin_api import (
+    audit,
+    budgets,
+    credentials,
+    customers,
+    description,
+    global_spend,
+    keys,
+    models,
+    spend,
+    teams,
+    users,
+)
 from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
 from app.web.desk_commands import CommandDesks
@@ -92,7 +106,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     )
     options = _proxy_options(settings, frozenset(operations.services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
-    desks = _Desks(settings, Registry(database, _now), directory.refresh)
+    desks = _Desks(settings, Registry(database, _now), directory.refresh, UsageReports(database))
     catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
     _serve(app, _gate(doorman, settings), desks.nouns() | {"models": models.routes(catalog)})
     app.register_blueprint(health.create_blueprint(directory.freshness))
@@ -133,7 +147,9 @@ def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> N
 class _Desks:
     """Where keys and accounts are kept in order."""
 
-    def __init__(self, settings: Settings, registry: Registry, after_change: Callable[[], None]) -> None:
+    def __init__(
+        self, settings: Settings, registry: Registry, after_change: Callable[[], None], reads: UsageReads
+    ) -> None:
         audited = AuditedRegistry(registry, _now, lambda: str(uuid4()), after_change)
         pairs = KeyPairs(settings.secret_keys)
         maker = KeyMaker(
@@ -150,6 +166,7 @@ class _Desks:
         self.customers = CustomerDesk(audited, changes)
         self.budgets = BudgetDesk(audited, changes)
         self.audit_trail = AuditTrail(audited)
+        self.reports = Reports(reads, registry, _now)
 
     def nouns(self) -> dict[str, list[Route[Any, Any]]]:
         """The admin routes, by what they are about."""
@@ -160,6 +177,10 @@ class _Desks:
             "customers": customers.routes(self.customers),
             "budgets": budgets.routes(self.budgets),
             "audit": audit.routes(self.audit_trail),
+            "spend": [
+                *spend.routes(self.reports, self.keys, self.users),
+                *global_spend.routes(self.reports),
+            ],
             "credentials": credentials.routes(),
         }
 

@@ -256,8 +256,13 @@ def figures(found: Figures) -> dict[str, Any]:
 
 def _subject(report: SubjectReport) -> SubjectAnswer:
     one, models = report.sum, report.models
-    told = {"id": one.id, "name": one.name, "api_key": one.token, "daily": [_day(day) for day in report.days]}
-    told["models"] = None if models is None else [_model(model, found) for model, found in models]
+    told = {
+        "id": one.id,
+        "name": one.name,
+        "api_key": one.token,
+        "daily": [_day(day) for day in report.days],
+        "models": None if models is None else [_model(model, found) for model, found in models],
+    }
     return SubjectAnswer.model_validate(figures(one.figures) | told)
 
 

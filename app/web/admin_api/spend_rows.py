@@ -70,7 +70,7 @@ class SpendRow(WireModel):
     scope: str | None
     tier: str | None
     price_entry: str | None
-    rates: dict[str, str]
+    rates: dict[str, Dollars]
     key_id: str | None
     key_alias: str | None
     team_alias: str | None
@@ -151,7 +151,7 @@ def _of_ours(entry: Entry) -> dict[str, Any]:
         "scope": charge.scope,
         "tier": charge.tier,
         "price_entry": charge.entry,
-        "rates": {kind: _plain(rate) for kind, rate in charge.rates.items()},
+        "rates": dict(charge.rates),
         "key_tags": list(entry.key_tags),
         "claimed_tags": list(entry.attribution.tags),
         "end_user_source": entry.attribution.source,
@@ -220,8 +220,3 @@ def _breakdown(entry: Entry) -> dict[str, Any] | None:
 def _part(entry: Entry, kinds: tuple[str, ...]) -> float:
     rates: Mapping[str, Decimal] = entry.charge.rates
     return float(sum((entry.usage.counts.get(kind, 0) * rates.get(kind, Decimal(0)) for kind in kinds), Decimal(0)))
-
-
-def _plain(rate: Decimal) -> str:
-    """Without an exponent: 0.000003, exact."""
-    return f"{rate:f}"
