@@ -6,6 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from app.core.operations import load_table
+from app.core.price_file import PriceFileError, read_price_file
 
 _SECRET_LENGTH = 32
 _REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}")
@@ -137,16 +138,23 @@ class EnvironmentReader:
         return value
 
     def prices(self) -> str | None:
-        """OUTCROP_PRICES's JSON, which may stand in a file. What it says is read by core/prices.py."""
+        """OUTCROP_PRICES's JSON, which may stand in a file, once it is sure that it can be read as prices."""
         value = self.text("OUTCROP_PRICES")
-        if value is None or value.startswith("{"):
-            return value
+        if value is None:
+            return None
+        text = value
+        if not value.startswith("{"):
+            try:
+                text = Path(value).read_text(encoding="utf-8-sig")
+            except (OSError, ValueError) as error:
+                raise SettingsError(
+                    f"OUTCROP_PRICES={value!r}: expected a JSON file that can be read, or the JSON itself ({error})"
+                ) from None
         try:
-            return Path(value).read_text(encoding="utf-8")
-        except (OSError, ValueError) as error:
-            raise SettingsError(
-                f"OUTCROP_PRICES={value!r}: expected a JSON file that can be read, or the JSON itself ({error})"
-            ) from None
+            read_price_file(text)
+        except PriceFileError as error:
+            raise SettingsError(f"OUTCROP_PRICES{'' if text is value else f'={value!r}'}: {error}") from None
+        return text
 
     def spool_dir(self, root: Path, database_url: str) -> Path:
         """Where rows wait while the database is away, once the folder is there."""
