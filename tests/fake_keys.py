@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from app.core.accounts import KeyGrant, Stamps, Team, User, VirtualKey
+from app.core.accounts import Customer, KeyGrant, Stamps, Team, User, VirtualKey
 from app.core.errors import StoreUnavailable
 from app.core.key_pairs import KeyPairs
+from app.core.limits import PayingCustomer
 from app.core.registry_messages import ChangedName, Changes, LookUp
 from app.core.virtual_keys import name_of, token_of
 from app.gateway.doorman import Doorman
@@ -36,6 +37,10 @@ def a_user(user_id: str = "user-1", **changes: object) -> User:
     return replace(User(id=user_id, stamps=STAMPS), **changes)  # type: ignore[arg-type]  # any of its fields
 
 
+def a_customer(customer_id: str = "ada", **changes: object) -> Customer:
+    return replace(Customer(id=customer_id, stamps=STAMPS), **changes)  # type: ignore[arg-type]  # any of its fields
+
+
 class FakeKeySource:
     """A registry that counts what it is asked. `during` is called in a look-up, after what it answers was read."""
 
@@ -47,6 +52,7 @@ class FakeKeySource:
         self.forgets_changes = False
         self.during: Callable[[], None] = lambda: None
         self._grants: dict[ChangedName, KeyGrant] = {}
+        self._customers: dict[str, PayingCustomer] = {}
         self._changes: list[tuple[int, ChangedName]] = []
         for grant in grants:
             self._place(grant)
@@ -60,15 +66,31 @@ class FakeKeySource:
         self._grants = {name: one for name, one in self._grants.items() if one.key.id != grant.key.id}
         self._bump(("key", grant.key.id))
 
-    def by_token(self, token: str) -> LookUp:
+    def put_customer(self, paying: PayingCustomer, *changed: ChangedName) -> None:
+        """The same of a customer."""
+        self._customers[paying.customer.id] = paying
+        self._bump(*(changed or (("customer", paying.customer.id),)))
+
+    def remove_customer(self, customer_id: str) -> None:
+        del self._customers[customer_id]
+        self._bump(("customer", customer_id))
+
+    def by_token(self, token: str) -> LookUp[KeyGrant]:
         return self._look_up(("token", token))
 
-    def by_access_key_id(self, access_key_id: str) -> LookUp:
+    def by_access_key_id(self, access_key_id: str) -> LookUp[KeyGrant]:
         return self._look_up(("access_key_id", access_key_id))
+
+    def customer(self, customer_id: str) -> LookUp[PayingCustomer]:
+        self.look_ups.append(("customer", customer_id))
+        self._refuse_if_down()
+        read = LookUp(self.version, self._customers.get(customer_id))
+        self.during()
+        return read
 
     def issued_names(self) -> list[ChangedName]:
         self._refuse_if_down()
-        return list(self._grants)
+        return [*self._grants, *(("customer", customer_id) for customer_id in self._customers)]
 
     def changes_since(self, version: int) -> Changes:
         self.polls.append(version)
@@ -77,7 +99,7 @@ class FakeKeySource:
             return Changes(self.version, None)
         return Changes(self.version, frozenset(name for at, name in self._changes if at > version))
 
-    def _look_up(self, name: ChangedName) -> LookUp:
+    def _look_up(self, name: ChangedName) -> LookUp[KeyGrant]:
         self.look_ups.append(name)
         self._refuse_if_down()
         read = LookUp(self.version, self._grants.get(name))

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Literal, TypeVar
 
-from app.core.accounts import KeyGrant
-
 T = TypeVar("T")
+G_co = TypeVar("G_co", covariant=True)
 # kinds: key (by id), token, access_key_id, team, user, customer, budget. A key's own changes name its id, and each
 # token and access key id that came or went with them.
 ChangedName = tuple[str, str]
@@ -14,11 +13,11 @@ KeyStatus = Literal["active", "expired", "blocked"]
 
 
 @dataclass(frozen=True, slots=True)
-class LookUp:
-    """What was found for a token or access key id, and the registry's version at that moment."""
+class LookUp(Generic[G_co]):
+    """What was found for a token, an access key id or a customer's id, and the registry's version at that moment."""
 
     version: int
-    grant: KeyGrant | None
+    grant: G_co | None
 
 
 @dataclass(frozen=True, slots=True)

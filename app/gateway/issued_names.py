@@ -1,4 +1,4 @@
-"""Which tokens and access key ids there are, so that a flood of others cannot keep a worker from looking them up."""
+"""Which names there are to be looked up, so that a flood of others cannot keep a worker from looking these up."""
 
 from collections.abc import Iterable
 
@@ -13,6 +13,9 @@ class IssuedNames:
 
     def __init__(self) -> None:
         self._hashes: set[int] = set()
+
+    def __bool__(self) -> bool:
+        return bool(self._hashes)
 
     def __contains__(self, name: ChangedName) -> bool:
         return hash(name) in self._hashes

@@ -1,12 +1,13 @@
 """What the gateway needs from outside. Implementers do not import this file; mypy compares the shapes."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol, TypeVar
 
 from app.core.accounts import (
     AuditEntry,
     Budget,
     Customer,
+    KeyGrant,
     KeySecret,
     Member,
     Record,
@@ -16,6 +17,7 @@ from app.core.accounts import (
 )
 from app.core.header_rules import Headers
 from app.core.ledger_entries import Account, Booked, Entry, Posting
+from app.core.limits import PayingCustomer
 from app.core.messages import CallRecord, Cancellation, UpstreamRequest
 from app.core.registry_messages import AccountQuery, AuditQuery, ChangedName, Changes, KeyQuery, LookUp, Page
 from app.core.report_messages import RowGroup, RowsPage, RowsQuery, RowSum, Sum, TotalsQuery
@@ -139,19 +141,22 @@ class Journal(Protocol):
 
 
 class KeySource(Protocol):
-    """Where the doorman's directory reads keys from."""
+    """Where the directory reads keys and customers from."""
 
-    def by_token(self, token: str) -> LookUp:
+    def by_token(self, token: str) -> LookUp[KeyGrant]:
         """The key of this SHA-256 hex, in one snapshot with the version. Raises StoreUnavailable."""
 
-    def by_access_key_id(self, access_key_id: str) -> LookUp:
+    def by_access_key_id(self, access_key_id: str) -> LookUp[KeyGrant]:
         """The key of this issued pair, in one snapshot with the version. Raises StoreUnavailable."""
+
+    def customer(self, customer_id: str) -> LookUp[PayingCustomer]:
+        """The customer of this id with the budget it names, in one snapshot too. Raises StoreUnavailable."""
 
     def changes_since(self, version: int) -> Changes:
         """What changed after `version`. Raises StoreUnavailable."""
 
-    def issued_names(self) -> Iterable[ChangedName]:
-        """Every token and access key id that there is. Raises StoreUnavailable."""
+    def issued_names(self) -> Collection[ChangedName]:
+        """Every token, access key id and customer that there is. Raises StoreUnavailable."""
 
 
 class Records(Protocol):

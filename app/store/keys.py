@@ -72,7 +72,7 @@ BY_TOKEN = _look_up(SECRETS.c.token)
 BY_ACCESS_KEY_ID = _look_up(SECRETS.c.access_key_id)
 
 
-def look_up(connection: Connection, statement: Select[Any], presented: str) -> LookUp:
+def look_up(connection: Connection, statement: Select[Any], presented: str) -> LookUp[KeyGrant]:
     """`statement`: BY_TOKEN or BY_ACCESS_KEY_ID. One query."""
     row = connection.execute(statement, {"presented": presented}).mappings().one()
     if row["key_id"] is None:

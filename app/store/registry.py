@@ -10,11 +10,13 @@ from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, update
 
-from app.core.accounts import AuditEntry, Budget, Customer, KeySecret, Member, Record, Team, User, VirtualKey
+from app.core.accounts import AuditEntry, Budget, Customer, KeyGrant, KeySecret, Member, Record, Team, User, VirtualKey
+from app.core.limits import PayingCustomer
 from app.core.registry_messages import ChangedName, Changes, LookUp
 from app.store import audit, changes
 from app.store.accounts import AccountReads
 from app.store.audit import AuditReads
+from app.store.customers import customer_names, look_up_customer
 from app.store.database import Database
 from app.store.keys import BY_ACCESS_KEY_ID, BY_TOKEN, KeyReads, issued_names, look_up
 from app.store.records import TABLES, row_of
@@ -110,20 +112,27 @@ class Registry:
                 changes.record(connection, version, change.names)
             return result
 
-    def by_token(self, token: str) -> LookUp:
+    def by_token(self, token: str) -> LookUp[KeyGrant]:
         """The key of this SHA-256 hex, and the version at that moment. One query."""
         with self._database.statement() as connection:
             return look_up(connection, BY_TOKEN, token)
 
-    def by_access_key_id(self, access_key_id: str) -> LookUp:
+    def by_access_key_id(self, access_key_id: str) -> LookUp[KeyGrant]:
         """The key of this issued pair, and the version at that moment. One query."""
         with self._database.statement() as connection:
             return look_up(connection, BY_ACCESS_KEY_ID, access_key_id)
 
-    def issued_names(self) -> list[ChangedName]:
-        """Every token and access key id that there is. One query."""
+    def customer(self, customer_id: str) -> LookUp[PayingCustomer]:
+        """The customer of this id with the budget it names, and the version at that moment. One query."""
         with self._database.statement() as connection:
-            return issued_names(connection)
+            return look_up_customer(connection, customer_id)
+
+    def issued_names(self) -> list[ChangedName]:
+        """Every token, access key id and customer that there is. Two queries: what changes in between is told of."""
+        with self._database.statement() as connection:
+            names = issued_names(connection)
+        with self._database.statement() as connection:
+            return names + customer_names(connection)
 
     def changes_since(self, version: int) -> Changes:
         """What changed after `version`. One query."""

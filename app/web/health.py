@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from flask import Blueprint, Response, jsonify
 
-from app.gateway.key_directory import Freshness
+from app.gateway.registry_watch import Freshness
 from app.web.access import requires_no_auth
 
 # A revocation must have arrived by then: a worker that cannot promise it says so.

@@ -322,7 +322,7 @@ def test_what_is_known_is_bounded(house: House) -> None:
         house.later(0.06)
         house.find(f"unknown {number}")
 
-    assert len(house.directory._known) == 10_001
+    assert len(house.directory._keys._known) == 10_001
     house.source.look_ups.clear()
     house.find()
     house.find("unknown 10099")

@@ -6,11 +6,12 @@ import pytest
 from sqlalchemy import Connection, event
 
 from app.core.accounts import KeyGrant, Member
+from app.core.limits import PayingCustomer
 from app.core.registry_messages import LookUp
 from app.store.database import Database
 from app.store.registry import Registry
 from tests.store.conftest import Put
-from tests.store.samples import BUDGET, KEY, LATER, MEMBER, SECRET, TEAM, USER, plain_key
+from tests.store.samples import BUDGET, CUSTOMER, KEY, LATER, MEMBER, SECRET, TEAM, USER, plain_customer, plain_key
 
 
 def test_a_key_comes_with_its_team_its_user_and_the_teams_it_manages(registry: Registry, put: Put) -> None:
@@ -72,12 +73,18 @@ def test_the_texts_of_a_rotated_key_stop_at_once_without_a_grace(registry: Regis
 
 
 @pytest.mark.parametrize(
-    ("method", "argument"), [("by_token", KEY.token), ("by_access_key_id", "AKIANOBODY"), ("changes_since", 1)]
+    ("method", "argument"),
+    [
+        ("by_token", KEY.token),
+        ("by_access_key_id", "AKIANOBODY"),
+        ("customer", "customer-1"),
+        ("changes_since", 1),
+    ],
 )
 def test_each_takes_one_query(
     registry: Registry, database: Database, put: Put, method: str, argument: str | int
 ) -> None:
-    put(KEY, TEAM, USER, MEMBER)
+    put(KEY, TEAM, USER, MEMBER, CUSTOMER, BUDGET)
     asked: list[str] = []
 
     @event.listens_for(database.engine, "before_cursor_execute")
@@ -96,3 +103,19 @@ def test_every_text_and_pair_is_among_the_issued_names_until_it_goes(registry: R
     assert {("token", KEY.token), ("token", f"{1:064x}"), ("access_key_id", "AKIAOUTCROP000000001")} <= set(names)
     registry.change(lambda change: change.remove(plain_key(1)))
     assert ("token", f"{1:064x}") not in registry.issued_names()
+
+
+def test_a_customer_comes_with_the_budget_that_it_names(registry: Registry, put: Put) -> None:
+    put(CUSTOMER, BUDGET, plain_customer(1))
+
+    assert registry.customer("customer-1") == LookUp(1, PayingCustomer(CUSTOMER, BUDGET))
+    assert registry.customer("customer-001") == LookUp(1, PayingCustomer(plain_customer(1)))
+    assert registry.customer("nobody") == LookUp(1, None)
+
+
+def test_every_customer_is_among_the_names_until_it_goes(registry: Registry, put: Put) -> None:
+    put(CUSTOMER, KEY)
+
+    assert {("customer", "customer-1"), ("token", KEY.token)} <= set(registry.issued_names())
+    registry.change(lambda change: change.remove(CUSTOMER))
+    assert ("customer", "customer-1") not in registry.issued_names()

@@ -4,7 +4,7 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 
-from app.gateway.key_directory import Freshness
+from app.gateway.registry_watch import Freshness
 from app.web import health
 
 FRESH = Freshness(0.25, expired=False, answers=True)

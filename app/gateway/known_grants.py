@@ -1,51 +1,58 @@
-"""What a worker knows of keys, bounded, and found again by everything whose change makes it wrong."""
+"""What a worker knows of one kind of thing, bounded, and found again by everything whose change makes it wrong."""
 
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from app.core.accounts import KeyGrant
+from app.core.limits import PayingCustomer
 from app.core.registry_messages import ChangedName
+
+G = TypeVar("G")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class Known(Generic[G]):
     """What a name stands for; None: nothing has it."""
 
-    grant: KeyGrant | None
+    grant: G | None
 
 
-class KnownKeys:
+class KnownGrants(Generic[G]):
     """The most recently used of what was looked up, found and not found apart: a flood of either spares the other."""
 
-    def __init__(self, capacity: int) -> None:
-        """`capacity`: so many that were found, and so many that were not."""
+    def __init__(self, capacity: int, sources: Callable[[G], set[ChangedName]]) -> None:
+        """`capacity`: so many that were found, and so many that were not.
+
+        `sources`: everything whose change makes a grant another, also of what is not there yet.
+        """
         self._capacity = capacity
-        self._found: OrderedDict[ChangedName, Known] = OrderedDict()
-        self._missing: OrderedDict[ChangedName, Known] = OrderedDict()
+        self._sources = sources
+        self._found: OrderedDict[ChangedName, Known[G]] = OrderedDict()
+        self._missing: OrderedDict[ChangedName, Known[G]] = OrderedDict()
         self._found_by: dict[ChangedName, set[ChangedName]] = {}
 
     def __len__(self) -> int:
         return len(self._found) + len(self._missing)
 
-    def get(self, name: ChangedName) -> Known | None:
-        """What is known of a token or access key id, if anything is."""
+    def get(self, name: ChangedName) -> Known[G] | None:
+        """What is known of a name by which things are looked up, if anything is."""
         shelf = self._found if name in self._found else self._missing
         known = shelf.get(name)
         if known:
             shelf.move_to_end(name)
         return known
 
-    def put(self, name: ChangedName, grant: KeyGrant | None) -> Known:
+    def put(self, name: ChangedName, grant: G | None) -> None:
         """Remember it; what was not used for longest is forgotten."""
         self._forget(name)
-        known = Known(grant)
         shelf = self._found if grant else self._missing
-        shelf[name] = known
-        for source in _sources(grant) if grant else ():
+        shelf[name] = Known(grant)
+        for source in self._sources(grant) if grant else ():
             self._found_by.setdefault(source, set()).add(name)
         if len(shelf) > self._capacity:
             self._forget(next(iter(shelf)))
-        return known
 
     def drop(self, changed: ChangedName) -> None:
         """Forget what the thing of this name had a part in."""
@@ -62,15 +69,15 @@ class KnownKeys:
     def _forget(self, name: ChangedName) -> None:
         self._missing.pop(name, None)
         known = self._found.pop(name, None)
-        for source in _sources(known.grant) if known and known.grant else ():
+        for source in self._sources(known.grant) if known and known.grant else ():
             names = self._found_by[source]
             names.discard(name)
             if not names:
                 del self._found_by[source]
 
 
-def _sources(grant: KeyGrant) -> set[ChangedName]:
-    """Everything whose change makes a grant another; by the ids in the key, also of what is not there yet."""
+def sources_of_key(grant: KeyGrant) -> set[ChangedName]:
+    """By the ids in the key: its team may be gone, and come back."""
     key = grant.key
     named = [
         ("key", key.id),
@@ -82,3 +89,9 @@ def _sources(grant: KeyGrant) -> set[ChangedName]:
         *(("team", team_id) for team_id in grant.admin_of),
     ]
     return {(kind, value) for kind, value in named if value is not None}
+
+
+def sources_of_customer(paying: PayingCustomer) -> set[ChangedName]:
+    customer = paying.customer
+    names: set[ChangedName] = {("customer", customer.id)}
+    return names | {("budget", customer.budget_id)} if customer.budget_id is not None else names
