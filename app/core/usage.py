@@ -77,6 +77,8 @@ class RequestFacts:
     request itself says AWS will bill, such as {"query": 1} of a rerank call or {"output_video_second": 6};
     `image_size`: of the images asked for; `reports_usage`: whether AWS's answer to this call, or `units`, will say
     what was used: a call that does not cannot be metered. `billed`: whether AWS bills the operation at all.
+    `media_bytes` of `body_bytes` are images, sound and documents in base64, and `has_tools` says that the model is told
+    of tools: for the estimate of a stream that is cut.
     """
 
     body_bytes: int = 0
@@ -86,6 +88,8 @@ class RequestFacts:
     image_size: str | None = None
     reports_usage: bool = False
     billed: bool = False
+    media_bytes: int = 0
+    has_tools: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,164 @@
+"""What a stream used that was cut before AWS said it: from its request, from what it produced, by learned ratios.
+
+Output: tokens follow the bytes of text, or for models that send a piece a token, the pieces; which of the two has been
+nearer is learned, as the ratios are, from streams of the same operation and family that came to their end. Input: from
+the request's bytes, its media apart, and from the tools that it tells the model of.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from math import ceil
+from threading import Lock
+
+from app.core.model_families import FAMILIES, OTHER
+from app.core.usage import RequestFacts
+
+# Members that hold what the model says. Not among them: `p` and `obfuscation`, padding of random length; signatures.
+_TEXT = re.compile(
+    rb'"(?:text|input|partial_json|thinking|content|delta|generation|outputText|completion|reasoning|reasoning_content'
+    rb'|arguments)"\s*+:\s*+"((?:[^"\\]++|\\.)*+)"',
+    re.DOTALL,
+)
+_HIDDEN = re.compile(rb'"(?:redactedContent|data)"\s*+:\s*+"([^"\\]*+)"')
+# Reasoning that is encrypted takes so many bytes for one of text.
+_HIDING = 3
+# What a picture of ordinary size costs at most, and how many of its bytes in base64 make a token below that
+_MEDIA_TOKENS = 1600
+_MEDIA_BYTES = 256 * 1024
+_MEDIA_BYTES_A_TOKEN = 64
+# No model takes more.
+_LARGEST_INPUT = 1_000_000
+# How much of what was learned a new call replaces
+_LEARNING = 0.1
+# Fewer tokens teach nothing: what every message costs beside its text outweighs them.
+_FEWEST_TOKENS = 12
+_SHORTEST_BODY = 400
+# Tokens for each tool that a model calls, beside what it is called with: its name and the frame around it
+_TOOL_CALL_TOKENS = {"anthropic": 34, "nova": 17}
+_TOOL_CALL = 16
+# Tokens for telling a model how to call tools, beside the tools
+_TOOLS_TOLD_TOKENS = {"anthropic": 250, "nova": 330}
+_TOOLS_TOLD = 60
+
+
+@dataclass(slots=True)
+class Produced:
+    """What a stream has brought so far: bytes of text as JSON writes them, events that had any, tools called."""
+
+    text_bytes: int = 0
+    pieces: int = 0
+    tool_calls: int = 0
+
+    def add(self, payload: bytes) -> None:
+        """`payload`: of one event that carries a part of the answer."""
+        size = 0
+        for text in _TEXT.findall(payload):
+            size += len(text)
+        if not size:
+            size = sum(map(len, _HIDDEN.findall(payload))) // _HIDING
+        if size:
+            self.text_bytes += size
+            self.pieces += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """How tokens relate to bytes and events for one operation and family; the errors are relative, and say which of
+    the two to trust."""
+
+    text_bytes: float  # a token
+    piece_tokens: float  # an event
+    body_bytes: float  # of the request, a token
+    text_error: float = 0.25
+    piece_error: float = 1.0
+
+
+# Fitted on recorded exchanges.
+_STARTS: Mapping[str, Ratio] = {
+    "anthropic": Ratio(4.7, 3.0, 4.3),
+    "nova": Ratio(4.4, 2.7, 4.6),
+    "titan": Ratio(3.6, 12.0, 6.0),
+    "meta": Ratio(4.1, 1.0, 4.2, piece_error=0.05),
+    "mistral": Ratio(3.5, 1.0, 6.0, piece_error=0.05),
+    "cohere": Ratio(6.0, 1.0, 6.0, piece_error=0.05),
+    "ai21": Ratio(5.5, 1.0, 6.0, piece_error=0.05),
+    "openai": Ratio(4.0, 1.0, 4.0, piece_error=0.5),
+    OTHER: Ratio(4.2, 1.0, 4.5, piece_error=0.5),
+}
+
+
+class Ratios:
+    """What completed streams taught, for one process; any thread may use it. Bounded: by operations and families."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._learned: dict[tuple[str, str], Ratio] = {}
+
+    def of(self, operation: str, family: str) -> Ratio:
+        start = _STARTS.get(family, _STARTS[OTHER])
+        return self._learned.get((operation, family), start)
+
+    def learn_output(self, operation: str, family: str, produced: Produced, tokens: int) -> None:
+        """From a stream that came to its end and whose output AWS reported."""
+        if family not in FAMILIES or not produced.text_bytes:
+            return
+        spoken = tokens - produced.tool_calls * _TOOL_CALL_TOKENS.get(family, _TOOL_CALL)
+        if spoken < _FEWEST_TOKENS:
+            return
+        with self._lock:
+            known = self.of(operation, family)
+            by_text = produced.text_bytes / known.text_bytes
+            by_pieces = produced.pieces * known.piece_tokens
+            self._learned[operation, family] = replace(
+                known,
+                text_bytes=_nearer(known.text_bytes, produced.text_bytes / spoken),
+                piece_tokens=_nearer(known.piece_tokens, spoken / produced.pieces),
+                text_error=_nearer(known.text_error, abs(by_text - spoken) / spoken),
+                piece_error=_nearer(known.piece_error, abs(by_pieces - spoken) / spoken),
+            )
+
+    def learn_input(self, operation: str, family: str, facts: RequestFacts, tokens: int) -> None:
+        """From any call whose input AWS reported, its cached part too."""
+        told = _TOOLS_TOLD_TOKENS.get(family, _TOOLS_TOLD) if facts.has_tools else 0
+        if family not in FAMILIES or facts.media_bytes or facts.body_bytes < _SHORTEST_BODY:
+            return
+        if tokens - told < _FEWEST_TOKENS:
+            return
+        with self._lock:
+            known = self.of(operation, family)
+            seen = facts.body_bytes / (tokens - told)
+            self._learned[operation, family] = replace(known, body_bytes=_nearer(known.body_bytes, seen))
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """Tokens, never fewer than one, and in words how they were found."""
+
+    tokens: int
+    how: str
+
+
+def estimated_input(ratio: Ratio, family: str, facts: RequestFacts) -> Estimate:
+    told = _TOOLS_TOLD_TOKENS.get(family, _TOOLS_TOLD) if facts.has_tools else 0
+    text = max(0, facts.body_bytes - facts.media_bytes)
+    media = min(_MEDIA_TOKENS * ceil(facts.media_bytes / _MEDIA_BYTES), facts.media_bytes // _MEDIA_BYTES_A_TOKEN)
+    tokens = min(_LARGEST_INPUT, max(1, round(text / ratio.body_bytes) + told + media))
+    return Estimate(tokens, f"input {facts.body_bytes} bytes of request at {ratio.body_bytes:.1f} bytes a token")
+
+
+def estimated_output(ratio: Ratio, family: str, produced: Produced) -> Estimate:
+    called = produced.tool_calls * _TOOL_CALL_TOKENS.get(family, _TOOL_CALL)
+    if ratio.piece_error < ratio.text_error:
+        tokens = round(produced.pieces * ratio.piece_tokens)
+        how = f"output {produced.pieces} pieces of text at {ratio.piece_tokens:.1f} tokens a piece"
+    else:
+        tokens = round(produced.text_bytes / ratio.text_bytes)
+        how = f"output {produced.text_bytes} bytes of text at {ratio.text_bytes:.1f} bytes a token"
+    tools = f" and {produced.tool_calls} tool calls" if produced.tool_calls else ""
+    return Estimate(max(1, tokens + called), how + tools)
+
+
+def _nearer(known: float, seen: float) -> float:
+    """A step towards what was seen, bounded so that no single call spoils what was learned."""
+    return known + _LEARNING * (min(max(seen, known / 4), known * 4) - known)

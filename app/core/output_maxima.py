@@ -1,0 +1,75 @@
+"""The most that a request lets a model write, in the words of its API or of the model's vendor.
+
+Only the words that this model reads count: a caller could else state a small maximum where nobody looks for it.
+Sources: AWS's model parameters, botocore's Converse, OpenAI's and Anthropic's own APIs.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from app.core.bedrock_calls import BedrockCall
+from app.core.model_families import family_of
+from app.core.usage_forms import members
+
+# A larger maximum is no statement: no model writes as much, and a hold that follows it would refuse every call.
+LARGEST_MAXIMUM = 10_000_000
+# The most answers that one request may ask for, anywhere
+_MOST_ANSWERS = 128
+
+_OPENAI = ("max_tokens", "max_completion_tokens", "n")
+_BY_OPERATION: dict[str, tuple[str, ...]] = {
+    "Converse": ("inferenceConfig.maxTokens",),
+    "ConverseStream": ("inferenceConfig.maxTokens",),
+    "OpenAIChatCompletions": _OPENAI,
+    "OpenAIResponses": ("max_output_tokens",),
+    "AnthropicMessages": ("max_tokens",),
+}
+_BY_FAMILY: dict[str, tuple[str, ...]] = {
+    "anthropic": ("max_tokens", "max_tokens_to_sample"),
+    "nova": ("inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens"),
+    "titan": ("textGenerationConfig.maxTokenCount",),
+    "meta": ("max_gen_len",),
+    "mistral": ("max_tokens",),
+    "cohere": ("max_tokens", "num_generations"),
+    "ai21": ("max_tokens", "maxTokens", "numResults", "n"),
+    "openai": (*_OPENAI, "max_output_tokens"),
+    "qwen": _OPENAI,
+    "deepseek": _OPENAI,
+    "twelvelabs": ("maxOutputTokens",),
+}
+_INVOKED = ("InvokeModel", "InvokeModelWithResponseStream")
+# These multiply what the others state.
+_ANSWERS = frozenset(("n", "num_generations", "numResults"))
+_ALL = (*dict.fromkeys(name for names in _BY_FAMILY.values() for name in names), "parameters.max_new_tokens")
+# The top-level members that are looked at
+MAXIMUM_MEMBERS = frozenset(name.partition(".")[0] for names in (*_BY_OPERATION.values(), _ALL) for name in names)
+
+
+def most_output_tokens(call: BedrockCall, values: Mapping[str, Any]) -> int | None:
+    """The largest maximum that is stated, times the answers that are asked for; None where none is."""
+    if call.name in _INVOKED:
+        names = _BY_FAMILY.get(family_of(call.model), _ALL)
+    else:
+        names = _BY_OPERATION.get(call.name or "", ())
+    largest = max(_stated(values, [name for name in names if name not in _ANSWERS], LARGEST_MAXIMUM), default=None)
+    if largest is None:
+        return None
+    return largest * max(_stated(values, [name for name in names if name in _ANSWERS], _MOST_ANSWERS), default=1)
+
+
+def stated(value: object, largest: int) -> int | None:
+    """A number as a request states it, from 1 to `largest`; None where it says something else."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= largest:
+        return None
+    return value
+
+
+def _stated(values: Mapping[str, Any], names: list[str], largest: int) -> Iterator[int]:
+    for name in names:
+        place, _, inner = name.partition(".")
+        value = members(values.get(place)).get(inner) if inner else values.get(place)
+        found = stated(value, largest)
+        if found is not None:
+            yield found

@@ -1,0 +1,112 @@
+"""What a request says of what it will cost: the most it lets the model write, its tier, units that it states itself."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from app.core.bedrock_calls import BedrockCall
+from app.core.json_skim import Skimmed
+from app.core.model_families import bare_model
+from app.core.output_maxima import MAXIMUM_MEMBERS, most_output_tokens
+from app.core.request_units import UNIT_MEMBERS, image_size, units_of
+from app.core.usage import RequestFacts
+from app.core.usage_forms import members
+
+_TOOLS = ("tools", "toolConfig")
+_TIER_HEADER = "x-amzn-bedrock-service-tier"
+_STANDARD = ("default", "standard", "auto", "standard_only", "")
+# The top-level members of a request that are looked at
+FACT_MEMBERS = (
+    frozenset((*_TOOLS, "serviceTier", "service_tier", "enableTrace", "stream_options"))
+    | MAXIMUM_MEMBERS
+    | UNIT_MEMBERS
+)
+
+# What stands before media in base64, in any vendor's form, and how long a string must be to count as media
+_MEDIA = (b'"bytes"', b'"data"', b";base64,", b'"inputImage"', b'"images"')
+_SHORTEST_MEDIA = 1024
+# Bodies below this cannot hold enough media to matter
+_SMALL_BODY = 4096
+
+_TRACED = ("InvokeAgent", "InvokeInlineAgent")
+# What AWS answers every other operation with has no word on usage (recorded), or none that its shape promises.
+_REPORTING = frozenset(
+    (
+        "Converse",
+        "ConverseStream",
+        "InvokeModel",
+        "InvokeModelWithResponseStream",
+        "AnthropicMessages",
+        "OpenAIChatCompletions",
+        "OpenAIResponses",
+        "OpenAIEmbeddings",
+        "CountTokens",
+        "AnthropicCountTokens",
+        "ApplyGuardrail",
+        "InvokeGuardrailChecks",
+        "InvokeHarness",
+    )
+)
+
+
+def request_facts(
+    call: BedrockCall, skimmed: Skimmed, headers: Mapping[str, str], body: bytes | bytearray
+) -> RequestFacts:
+    """`skimmed`: the body's FACT_MEMBERS; `headers`: of the request, with lower-case names. Never raises."""
+    values = skimmed.values
+    units = units_of(call, skimmed, body)
+    return RequestFacts(
+        body_bytes=len(body),
+        max_output_tokens=most_output_tokens(call, values),
+        tier=_tier(values, headers),
+        units=units,
+        image_size=image_size(call, values),
+        reports_usage=_reports(call, values, units),
+        billed=bool(call.operation and call.operation.billed),
+        media_bytes=_media_bytes(body) if len(body) >= _SMALL_BODY else 0,
+        has_tools=any(values.get(name) for name in _TOOLS),
+    )
+
+
+def _tier(values: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+    """The tier that is asked for; None for the standard one, however it is said."""
+    said = (
+        headers.get(_TIER_HEADER),
+        members(values.get("serviceTier")).get("type"),
+        values.get("service_tier"),
+    )
+    return next(filter(None, map(tier_name, said)), None)
+
+
+def tier_name(said: object) -> str | None:
+    """A tier as prices name it; None for the standard one, and for what is no tier's name."""
+    if not isinstance(said, str) or not 0 < len(said) <= 32 or not said.isprintable():
+        return None
+    name = said.strip().lower()
+    return None if name in _STANDARD else name
+
+
+def _reports(call: BedrockCall, values: Mapping[str, Any], units: Mapping[str, int]) -> bool:
+    name = call.name or ""
+    if name in _TRACED:
+        return values.get("enableTrace") is True
+    if name == "OpenAIChatCompletions" and call.streams:
+        return members(values.get("stream_options")).get("include_usage") is True
+    if name.startswith("InvokeModel") and bare_model(call.model).startswith("twelvelabs."):
+        # Pegasus is billed by the second of a video that only AWS has seen
+        return bool(units)
+    return name in _REPORTING or bool(units)
+
+
+def _media_bytes(body: bytes | bytearray) -> int:
+    """How much of a body is media in base64: found by `find`, which is as fast as memory, whatever the length."""
+    found = 0
+    for sign in _MEDIA:
+        at = body.find(sign)
+        while at >= 0:
+            start = body.find(b'"', at + len(sign)) + 1 if sign[:1] == b'"' else at + len(sign)
+            end = body.find(b'"', start) if start else -1
+            if end < 0:
+                break
+            found += end - start if end - start >= _SHORTEST_MEDIA else 0
+            at = body.find(sign, end)
+    return min(found, len(body))
