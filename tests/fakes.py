@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from app.core.errors import ClientLeft, GatewayError, UpstreamSilent
+from app.core.event_stream import CONTENT_TYPE, FrameReader
 from app.core.header_rules import Headers
 from app.core.messages import CallRecord, Cancellation, Ending, UpstreamRequest
+from app.core.usage import UNKNOWN, Usage
 from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
 from app.gateway.settlement import Settlement
 
@@ -75,6 +77,34 @@ class FakeReply:
 
     def close(self) -> None:
         self.closed += 1
+
+
+class FakeTap:
+    """Knows frames as the tap does, and keeps what it was fed and asked."""
+
+    def __init__(self, reply: FakeReply | None = None, usage: Usage = UNKNOWN) -> None:
+        types = [value for name, value in (reply.headers if reply else ()) if name.lower() == "content-type"]
+        self.reader = FrameReader() if CONTENT_TYPE in types else None
+        self.fed: list[bytes] = []
+        self.asked: list[bool] = []
+        self._usage = usage
+
+    @property
+    def at_boundary(self) -> bool:
+        return self.reader is not None and self.reader.at_boundary
+
+    @property
+    def lost(self) -> bool:
+        return self.reader is None or self.reader.lost
+
+    def feed(self, piece: bytes) -> None:
+        self.fed.append(piece)
+        if self.reader:
+            self.reader.feed(piece)
+
+    def usage(self, *, complete: bool) -> Usage:
+        self.asked.append(complete)
+        return self._usage
 
 
 class FakeBedrock:

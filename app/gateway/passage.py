@@ -6,10 +6,13 @@ from app.core import bedrock_calls, header_rules, policy
 from app.core.bedrock_calls import BedrockCall
 from app.core.callers import Caller
 from app.core.errors import GatewayError
+from app.core.estimates import Ratios
 from app.core.json_bodies import JsonBody
 from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
 from app.core.operations import OperationsTable
 from app.core.policy import RegionRules
+from app.core.tap import Tap
+from app.core.usage import RequestFacts
 from app.gateway.doorman import Doorman
 from app.gateway.metered_reply import MeteredReply
 from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
@@ -86,7 +89,8 @@ class Passage:
         record.aws_request_id = next((v for n, v in reply.headers if n.lower() == "x-amzn-requestid"), None)
         break_exception = call.operation.break_exception if call.operation else None
         try:
-            metered = MeteredReply(reply, settlement, cancellation, break_exception)
+            tap = Tap(call, RequestFacts(), Ratios(), reply.status, reply.headers)
+            metered = MeteredReply(reply, settlement, cancellation, tap, break_exception)
             record.streamed = metered.streamed
             if metered.streamed and not call.streams:
                 settlement.client.watch(cancellation)

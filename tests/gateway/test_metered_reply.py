@@ -5,7 +5,7 @@ import pytest
 from app.core.messages import Cancellation
 from app.gateway.metered_reply import WHOLE_BYTES, MeteredReply
 from tests.event_frames import event_frame
-from tests.fakes import Books, FakeReply, json_reply, stream_reply
+from tests.fakes import Books, FakeReply, FakeTap, json_reply, stream_reply
 
 FRAMES = [event_frame("contentBlockDelta", {"delta": {"text": text}}) for text in ("Hello", " from", " here")]
 
@@ -19,7 +19,7 @@ def books() -> Books:
 def metered(books: Books, reply: FakeReply) -> MeteredReply:
     """A reply before begin(), whose reads stand in the trace too."""
     reply._trace = books.trace
-    return MeteredReply(reply, books.settlement, reply.cancellation, "modelStreamErrorException")
+    return MeteredReply(reply, books.settlement, reply.cancellation, FakeTap(reply), "modelStreamErrorException")
 
 
 def begun(books: Books, reply: FakeReply) -> MeteredReply:
@@ -67,8 +67,8 @@ def test_the_tap_has_seen_a_piece_when_the_caller_gets_it(books: Books) -> None:
     books.clock.advance(0.25)
     next(made)
 
-    assert made._tap is not None
-    assert made._tap.frames == 1
+    assert isinstance(made._tap, FakeTap)
+    assert made._tap.fed == [FRAMES[0]]
     assert books.record.first_byte_ms == 250.0
 
 
@@ -272,7 +272,7 @@ def test_a_cancellation_after_the_end_changes_nothing(books: Books) -> None:
     """The caller got everything; that it left then is no news."""
     cancellation = Cancellation()
     reply = json_reply(b"{}")
-    made = MeteredReply(reply, books.settlement, cancellation, None)
+    made = MeteredReply(reply, books.settlement, cancellation, FakeTap(), None)
     made.begin()
     cancellation.cancel("client_left")
     made.close()

@@ -8,7 +8,7 @@ from app.core.errors import ClientLeft, GatewayError, UpstreamBroke, UpstreamSil
 from app.core.messages import Cancellation, Ending
 from app.gateway.metered_reply import WHOLE_BYTES, MeteredReply, ReplyCut
 from tests.event_frames import decode_frames, event_frame
-from tests.fakes import Books, Cancel, FakeReply, Step, json_reply, stream_reply
+from tests.fakes import Books, Cancel, FakeReply, FakeTap, Step, json_reply, stream_reply
 
 FRAMES = [event_frame("contentBlockDelta", {"delta": {"text": text}}) for text in ("Hello", " from", " here")]
 BROKE = UpstreamBroke("The connection to AWS broke before the end of its answer.")
@@ -24,7 +24,7 @@ def books() -> Books:
 
 def begun(books: Books, reply: FakeReply, exception: str | None = EXCEPTION) -> MeteredReply:
     """A reply after begin()."""
-    made = MeteredReply(reply, books.settlement, reply.cancellation, exception)
+    made = MeteredReply(reply, books.settlement, reply.cancellation, FakeTap(reply), exception)
     made.begin()
     return made
 
@@ -194,7 +194,7 @@ def test_silence_is_a_break(books: Books) -> None:
 def test_close_before_begin_settles(books: Books) -> None:
     """A server that cannot even start the response closes what it was given."""
     reply = stream_reply(FRAMES)
-    MeteredReply(reply, books.settlement, Cancellation(), EXCEPTION).close()
+    MeteredReply(reply, books.settlement, Cancellation(), FakeTap(reply), EXCEPTION).close()
 
     assert books.settled == ["client_left"]
     assert reply.closed >= 1
