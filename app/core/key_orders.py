@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any, TypeVar
 
 from app.core.account_rules import UnknownEntries, checked_limits, checked_rights, end_of, not_negative
-from app.core.accounts import KeyType, Limits, Rights, VirtualKey
+from app.core.accounts import KeyType, Limits, Rights, UnmeteredCalls, VirtualKey
 from app.core.errors import InvalidField
 
 T = TypeVar("T", VirtualKey, Rights, Limits)
@@ -45,6 +45,8 @@ class KeyOrder:
     model_max_budget: Mapping[str, Any] | None = None
     duration: str | None = None
     blocked: bool | None = None
+    end_user_required: bool | None = None
+    unmetered_calls: UnmeteredCalls | None = None
     metadata: Mapping[str, Any] | None = None
     tags: tuple[str, ...] | None = None
     spend: Decimal | None = None

@@ -12,7 +12,7 @@ from app.core.errors import AccessDenied
 from app.core.key_orders import KeyOrder
 from app.gateway.ports import Records
 
-_OF_ADMINISTRATOR = ("spend", "budget_id")
+_OF_ADMINISTRATOR = ("spend", "budget_id", "unmetered_calls")
 
 
 def require_manager(caller: Caller, action: str) -> None:

@@ -47,6 +47,12 @@ def keys_group(desks: CommandDesks) -> click.Group:
     "--key-type", type=click.Choice(["default", "llm_api", "management", "read_only"]), help="What it is for."
 )
 @click.option("--tags", multiple=True, help="Tags. Repeat it, or part them by commas.")
+@click.option("--end-user-required", is_flag=True, default=None, help="Its calls must name an end user.")
+@click.option(
+    "--unmetered-calls",
+    type=click.Choice(["refuse", "allow"]),
+    help="Whether a budget lets pass what AWS does not report the use of; refuse without it.",
+)
 @lists_and_limits
 @as_json
 @click.pass_obj
@@ -101,8 +107,8 @@ def _info(desks: CommandDesks, key: str, *, as_json: bool) -> None:
     facts = row.model_dump()
     names = (
         "key_alias key_id key_name token key_type team_id user_id max_budget soft_budget budget_duration "
-        "budget_reset_at budget_id rpm_limit tpm_limit max_parallel_requests spend total_spend tags metadata "
-        "rotation_count created_by"
+        "budget_reset_at budget_id rpm_limit tpm_limit max_parallel_requests end_user_required unmetered_calls spend "
+        "total_spend tags metadata rotation_count created_by"
     )
     show_fields(
         {"status": _status(desks.keys, found), "expires": found.expires_at, "created": found.stamps.created_at}

@@ -99,7 +99,14 @@ def test_who_may_change_no_key_does_not_learn_which_there_are() -> None:
         setting.desk.change(a_holder(key), "unknown", KeyOrder())
 
 
-@pytest.mark.parametrize("order", [{"team_id": "red"}, {"team_id": "red", "spend": Decimal(0)}])
+@pytest.mark.parametrize(
+    "order",
+    [
+        {"team_id": "red"},
+        {"team_id": "red", "spend": Decimal(0)},
+        {"team_id": "red", "end_user_required": True},
+    ],
+)
 def test_a_team_s_admin_issues_into_its_team(order: dict[str, Any]) -> None:
     assert _setting().desk.issue(RED_ADMIN, KeyOrder(**order)).key.team_id == "red"
 
@@ -112,6 +119,7 @@ def test_a_team_s_admin_issues_into_its_team(order: dict[str, Any]) -> None:
         {"team_id": "nobody"},
         {"team_id": "red", "spend": Decimal(1)},
         {"team_id": "red", "budget_id": "b1"},
+        {"team_id": "red", "unmetered_calls": "allow"},
         {"team_id": "red", "user_id": "mallory"},
         {"team_id": "red", "user_id": "unheard-of"},
     ],
@@ -132,6 +140,7 @@ def test_a_team_s_admin_issues_nothing_else(order: dict[str, Any]) -> None:
         {"unset": frozenset({"team_id"})},
         {"spend": Decimal(0)},
         {"budget_id": "b1"},
+        {"unmetered_calls": "allow"},
         {"unset": frozenset({"budget_id"})},
         {"user_id": "mallory"},
         {"user_id": "root"},

@@ -57,6 +57,15 @@ def row(output: str) -> dict[str, str]:
     return {line.partition("  ")[0]: line.partition("  ")[2].strip() for line in output.splitlines() if "  " in line}
 
 
+def test_a_key_is_told_from_the_command_line_what_its_calls_must_say(shell: Shell) -> None:
+    shell.run("keys", "generate", "--alias", "shop", "--end-user-required", "--unmetered-calls", "allow")
+    shell.run("keys", "generate", "--alias", "plain")
+
+    shop, plain = (shell.json("keys", "info", alias) for alias in ("shop", "plain"))
+    assert (shop["end_user_required"], shop["unmetered_calls"]) == (True, "allow")
+    assert (plain["end_user_required"], plain["unmetered_calls"]) == (False, "refuse")
+
+
 def test_a_generated_key_is_shown_once_and_works(shell: Shell) -> None:
     output = shell.run("keys", "generate", "--alias", "ci", "--models", "anthropic.*,amazon.*", "--max-budget", "50")
 

@@ -41,7 +41,7 @@ PEER_S_INFO = (
     "rotation_interval last_rotation_at key_rotation_at budget_limits litellm_budget_table "
     "litellm_organization_table litellm_project_table object_permission jwt_key_mappings status"
 ).split()
-OURS = "operations resources regions addresses tags soft_budget".split()
+OURS = "operations resources regions addresses tags soft_budget end_user_required unmetered_calls".split()
 
 
 def test_a_key_is_made_as_the_peer_makes_it(admin: AdminClient) -> None:
@@ -65,6 +65,7 @@ def test_a_key_is_made_with_all_that_is_asked(admin: AdminClient) -> None:
         "max_budget": 12.5, "soft_budget": 10.0, "budget_duration": "30d", "rpm_limit": 60, "tpm_limit": 1000,
         "max_parallel_requests": 5, "model_max_budget": {"amazon.nova-lite-v1:0": {"budget_limit": 1}},
         "metadata": {"color": "rot", "n": [1, None]}, "tags": ["t"], "spend": 0.25, "blocked": True,
+        "end_user_required": True, "unmetered_calls": "allow",
         "aliases": {"a": "b"}, "config": {"c": 1}, "permissions": {"p": True},
     }  # fmt: skip
 

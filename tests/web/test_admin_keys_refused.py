@@ -86,6 +86,7 @@ UNFIT: list[tuple[bytes, list[str | int]]] = [
     (b'{"a":' * 20_000, ["body", 0]),
     (b'{"spend": ' + b"9" * 5000 + b"}", ["body", 0]),
     (b'{"key_type": "root"}', ["body", "key_type"]),
+    (b'{"unmetered_calls": "maybe"}', ["body", "unmetered_calls"]),
 ]
 
 

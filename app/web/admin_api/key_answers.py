@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import PlainSerializer
 
-from app.core.accounts import Budget, KeyType, Limits, VirtualKey
+from app.core.accounts import Budget, KeyType, Limits, UnmeteredCalls, VirtualKey
 from app.gateway.key_changes import IssuedKey
 from app.web.admin_api.account_forms import Dollars, flat
 from app.web.admin_api.wire_model import WireModel
@@ -57,6 +57,8 @@ class KeyFacts(WireModel):
     tpm_limit: int | None
     max_parallel_requests: int | None
     model_max_budget: dict[str, Any]
+    end_user_required: bool
+    unmetered_calls: UnmeteredCalls
     spend: Dollars
     metadata: dict[str, Any]
     tags: list[str] | None

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
 
-from app.core.accounts import KeyType
+from app.core.accounts import KeyType, UnmeteredCalls
 from app.core.key_orders import KeyOrder
 from app.core.registry_messages import KeyQuery
 from app.core.virtual_keys import PREFIX, token_of
@@ -73,6 +73,11 @@ class KeyFields(WireModel):
     max_parallel_requests: Count | None = None
     model_max_budget: Metadata | None = None
     blocked: bool | None = None
+    end_user_required: Annotated[bool | None, Field(description="Whether its calls must name an end user.")] = None
+    unmetered_calls: Annotated[
+        UnmeteredCalls | None,
+        Field(description="What becomes of calls that a budget cannot be held against, as AWS does not report them."),
+    ] = None
     metadata: Metadata | None = None
     tags: Tags | None = None
     spend: Usd | None = None

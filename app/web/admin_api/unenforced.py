@@ -49,8 +49,8 @@ _IN_METADATA = frozenset(
     "tag_rpm_limit".split()
 )
 _BINDING = (
-    "addresses blocked budget_duration duration key_type max_budget max_parallel_requests models operations regions "
-    "resources rpm_limit team_id tpm_limit user_id"
+    "addresses blocked budget_duration duration end_user_required key_type max_budget max_parallel_requests models "
+    "operations regions resources rpm_limit team_id tpm_limit unmetered_calls user_id"
 ).split()
 # `model` and `modles` are misspelt; `mode` and `user_role` are other fields
 _ALIKE = 0.82
