@@ -1,6 +1,32 @@
-"""Where ended calls are booked."""
+"""Where ended calls are booked: their lines, what their accounts spent, their tickets' end, the totals of the day.
 
+Each line once, by its request id, however often and from wherever it is handed in: all that a batch moves is booked
+with its lines, or nothing is.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, delete, select
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from app.core.errors import StoreUnavailable
+from app.core.ledger_entries import Account, Posting
 from app.core.messages import CallRecord
+from app.store import ledger_postgresql, ledger_sqlite
+from app.store.database import Database
+from app.store.ledger_lines import Line, line_of, pico_of
+from app.store.ledger_pruning import prune
+from app.store.ledger_sums import sums_of
+from app.store.money_rows import LEDGER
+
+_ATTEMPTS = 8
+# PostgreSQL's codes: somebody else's transaction was preferred, a line came in meanwhile, a pooler gave us another
+# session than before
+_PASSING = ("40001", "40P01", "23505", "26000")
+_PLACES = 12
+_KILLED = "gateway_killed"
 
 
 class NoLedger:
@@ -8,3 +34,112 @@ class NoLedger:
 
     def settle(self, record: CallRecord) -> None:
         """Called exactly once a call, before the caller sees its end."""
+
+
+class LedgerStore:
+    """The ledger's lines and the balances and totals that they move. Every method raises StoreUnavailable."""
+
+    def __init__(self, database: Database, clock: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        """`clock`: UTC; tells postings that come late from those of budget windows under way."""
+        self._database = database
+        self._clock = clock
+
+    def book(self, postings: Sequence[Posting]) -> Mapping[Account, Decimal]:
+        """Book what is not booked yet, and end all tickets named. In any order, any number of times, by any number of
+        processes: what is there already changes nothing, except that it takes the place of a `gateway_killed` line,
+        whose cost is nobody's.
+
+        Returns the accounts that moved, with what they have spent in their budget windows now, in US dollars. A ticket
+        that is not there gives nothing back.
+        """
+        wanted = _once(postings)
+        tickets = sorted({posting.ticket for posting in postings if posting.ticket is not None})
+        for attempt in range(_ATTEMPTS):
+            try:
+                with self._database.booking() as connection:
+                    try:
+                        return self._book(connection, wanted, tickets)
+                    except DBAPIError as error:
+                        if _passes(error, attempt):
+                            raise _Again from None
+                        raise
+            except _Again:
+                continue
+        raise StoreUnavailable("The ledger is too busy. Try again in a few seconds.", retry_after=1)
+
+    def prune(self, older_than: datetime, progress: Callable[[int], None] = lambda _: None) -> int:
+        """Delete the lines of calls that started before, and return how many they were.
+
+        What they cost stands in a `carried` line for each key, team, user and end user that they had in common, so that
+        the sum of an account's lines stays what it spent; the totals of the days stay. `progress` is told how many are
+        gone, after each of many short transactions. A line that is deleted could be booked again: let `older_than` be
+        earlier than whatever may still wait to be booked.
+        """
+        return prune(self._database, older_than, progress)
+
+    def _book(self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]) -> dict[Account, Decimal]:
+        if self._database.is_sqlite:
+            return self._book_unknown(connection, wanted, tickets)
+        try:
+            return self._book_new(connection, wanted, tickets, {})
+        except IntegrityError as error:
+            if getattr(error.orig, "pgcode", None) != "23505":
+                raise
+        with ledger_postgresql.transaction(connection):
+            return self._book_unknown(connection, wanted, tickets)
+
+    def _book_unknown(
+        self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]
+    ) -> dict[Account, Decimal]:
+        """Of postings of which some may be there."""
+        ids = [posting.entry.request_id for posting in wanted]
+        known = set(connection.execute(select(LEDGER.c.request_id).where(LEDGER.c.request_id.in_(ids))).scalars())
+        # whoever takes such a line away first is the one to replace it
+        real = [posting.entry.request_id for posting in wanted if posting.entry.ended != _KILLED]
+        replaced = _taken_out(connection, sorted(known.intersection(real)))
+        fresh = [
+            posting
+            for posting, request_id in zip(wanted, ids, strict=True)
+            if request_id not in known or request_id in replaced
+        ]
+        return self._book_new(connection, fresh, tickets, replaced)
+
+    def _book_new(
+        self,
+        connection: Connection,
+        postings: Sequence[Posting],
+        tickets: list[str],
+        replaced: Mapping[str, Line],
+    ) -> dict[Account, Decimal]:
+        lines = [line_of(posting.entry) for posting in postings]
+        sums = sums_of(zip(postings, lines, strict=True), replaced)
+        book = ledger_sqlite.book if self._database.is_sqlite else ledger_postgresql.book
+        rows = book(connection, lines, sums, tickets, self._clock())
+        return {Account(kind, name): Decimal(spend).scaleb(-_PLACES) for kind, name, spend in rows}
+
+
+class _Again(Exception):
+    """Nothing was booked, and nothing stands in the way."""
+
+
+def _passes(error: DBAPIError, attempt: int) -> bool:
+    if error.connection_invalidated:
+        return attempt == 0  # the server closed it some time ago
+    return getattr(error.orig, "pgcode", None) in _PASSING
+
+
+def _once(postings: Iterable[Posting]) -> list[Posting]:
+    """Each request id once; what a gateway saw rather than what was said of it after its death."""
+    found: dict[str, Posting] = {}
+    for posting in postings:
+        before = found.get(posting.entry.request_id)
+        if before is None or (before.entry.ended == _KILLED and posting.entry.ended != _KILLED):
+            found[posting.entry.request_id] = posting
+    return list(found.values())
+
+
+def _taken_out(connection: Connection, request_ids: Sequence[str]) -> dict[str, Line]:
+    if not request_ids:
+        return {}
+    gone = delete(LEDGER).where(LEDGER.c.request_id.in_(request_ids), LEDGER.c.ended == _KILLED).returning(*LEDGER.c)
+    return {row["request_id"]: {**row, "cost": pico_of(row["cost"])} for row in connection.execute(gone).mappings()}

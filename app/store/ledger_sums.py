@@ -1,0 +1,153 @@
+"""What a batch of postings moves: per account, and per day and thing. Money is whole 10^-12 USD throughout.
+
+A batch is summed before it is booked, so that a database changes each row once, however many postings move it.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from app.core.ledger_entries import Account, Posting, Window
+from app.store.ledger_lines import Line, name_of
+
+TOTALS = (
+    "calls",
+    "failures",
+    "unpriced",
+    "input_tokens",
+    "output_tokens",
+    "cache_read_tokens",
+    "cache_write_tokens",
+    "cost",
+    "duration_ms",
+    "under_100ms",
+    "under_300ms",
+    "under_1s",
+    "under_3s",
+    "under_10s",
+    "under_30s",
+    "under_100s",
+    "longer",
+)
+_BUCKETS = (
+    (100, "under_100ms"),
+    (300, "under_300ms"),
+    (1_000, "under_1s"),
+    (3_000, "under_3s"),
+    (10_000, "under_10s"),
+    (30_000, "under_30s"),
+    (100_000, "under_100s"),
+    (float("inf"), "longer"),
+)
+_TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
+TotalKey = tuple[str, str, str]  # day, kind, id: the table's primary key
+Sum = dict[str, Any]
+
+
+@dataclass(slots=True)
+class Move:
+    """What one account's balance gets. `window` is that of the latest posting, which ended at `ended_at`.
+
+    `open`: the cost of postings whose window is not over at `ended_at`; `total`: of all. `tokens`: of postings that
+    ended in `minute`, the latest that any did; `tokens_before`: in the one before it.
+    """
+
+    ended_at: datetime
+    window: Window
+    open: int = 0
+    total: int = 0
+    minute: int = 0
+    tokens: int = 0
+    tokens_before: int = 0
+
+    def advance(self, at: datetime, window: Window, minute: int) -> None:
+        """To a later posting's end."""
+        if self.window.resets_at is not None and self.window.resets_at <= at:
+            self.open = 0
+        if minute > self.minute:
+            self.tokens_before = self.tokens if minute == self.minute + 1 else 0
+            self.tokens = 0
+        self.ended_at, self.window, self.minute = at, window, minute
+
+
+@dataclass(slots=True)
+class Sums:
+    """Of a batch."""
+
+    moves: dict[Account, Move] = field(default_factory=dict)
+    totals: dict[TotalKey, Sum] = field(default_factory=dict)
+
+    def count(self, line: Line, tags: Iterable[str], claimed_tags: Iterable[str], sign: int = 1) -> None:
+        """Into the daily totals; `sign` -1: out of them. Adjustments and carried sums count by their cost alone."""
+        parts = _parts_of(line) if line["kind"] == "call" else {"cost": line["cost"] or 0}
+        for kind, name in _counted(line, tags, claimed_tags):
+            total = self.totals.setdefault((line["day"], kind, name), {})
+            for part, amount in parts.items():
+                total[part] = total.get(part, 0) + sign * amount
+
+    def pay(self, posting: Posting, cost: int, tokens: int) -> None:
+        """Onto each of the posting's accounts. Postings come in the order in which they ended."""
+        at = posting.entry.ended_at
+        minute = int(at.timestamp()) // 60
+        for account, window in posting.accounts:
+            move = self.moves.get(account)
+            if move is None:
+                move = self.moves[account] = Move(at, window, minute=minute)
+            else:
+                move.advance(at, window, minute)
+            move.open += cost
+            move.total += cost
+            move.tokens += tokens
+
+
+def sums_of(postings: Iterable[tuple[Posting, Line]], replaced: Mapping[str, Line]) -> Sums:
+    """`replaced`: by request id, the lines that are taken out so that these can take their place."""
+    sums = Sums()
+    # by the time they ended: what is over at the end of a batch shows by then
+    for posting, line in sorted(postings, key=lambda one: one[0].entry.ended_at):
+        entry = posting.entry
+        sums.count(line, entry.key_tags, entry.counted_tags)
+        cost, tokens = line["cost"] or 0, line["total_tokens"]
+        before = replaced.get(line["request_id"])
+        if before is not None:
+            counted = before["note"].get("counted_tags", before["claimed_tags"])
+            sums.count(before, before["key_tags"], counted, sign=-1)
+            cost, tokens = cost - (before["cost"] or 0), tokens - before["total_tokens"]
+        sums.pay(posting, cost, tokens)
+    return sums
+
+
+def _parts_of(line: Line) -> Sum:
+    parts: Sum = {name: line[name] for name in _TOKENS if line[name]}
+    parts["calls"] = 1
+    if line["status"] == "failure":
+        parts["failures"] = 1
+    if line["cost"] is None:
+        parts["unpriced"] = 1
+    else:
+        parts["cost"] = line["cost"]
+    duration = line["duration_ms"]
+    if duration is not None:
+        parts["duration_ms"] = duration
+        parts[next(name for limit, name in _BUCKETS if duration < limit or name == "longer")] = 1
+    return parts
+
+
+def _counted(line: Line, tags: Iterable[str], claimed_tags: Iterable[str]) -> Iterator[tuple[str, str]]:
+    yield "all", ""
+    for kind, column in _NAMED:
+        if line[column] is not None:
+            yield kind, name_of(line[column]) or ""
+    for kind, names in (("tag", tags), ("claimed_tag", claimed_tags)):
+        for name in dict.fromkeys(map(name_of, names)):
+            yield kind, name or ""
+
+
+_NAMED = (
+    ("key", "key_id"),
+    ("team", "team_id"),
+    ("user", "user_id"),
+    ("end_user", "counted_end_user"),
+    ("model", "model"),
+)
