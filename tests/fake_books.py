@@ -12,7 +12,7 @@ _PATIENCE_SECONDS = 10.0
 
 
 class FakeBooks:
-    """Holds postings by request id. `refused`: ids that no column can hold."""
+    """Holds postings by request id. `refused`: ids that no column can hold; `fault`: what nobody foresaw."""
 
     def __init__(self, name: str | None = "the-database") -> None:
         self.name = name
@@ -20,6 +20,7 @@ class FakeBooks:
         self.batches: list[int] = []
         self.refused: set[str] = set()
         self.away = False
+        self.fault: BaseException | None = None
         self.asked = 0
         self._thaw = threading.Event()
         self._thaw.set()
@@ -32,6 +33,8 @@ class FakeBooks:
     def book(self, postings: Sequence[Posting]) -> Mapping[str, Booked]:
         self.batches.append(len(postings))
         self._answer()
+        if self.fault:
+            raise self.fault
         if bad := [posting for posting in postings if posting.entry.request_id in self.refused]:
             raise InvalidField(f"A value cannot be stored: {len(bad)}.")
         for posting in postings:
