@@ -38,6 +38,7 @@ from app.gateway.model_catalog import ModelCatalog
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock, UsageReads
 from app.gateway.reports import Reports
+from app.gateway.standings import Standings
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
 from app.settings import Settings
@@ -167,14 +168,15 @@ class _Desks:
         self.budgets = BudgetDesk(audited, changes)
         self.audit_trail = AuditTrail(audited)
         self.reports = Reports(reads, registry, _now)
+        self.standings = Standings(reads, registry, _now, rates_elsewhere=settings.redis_url is not None)
 
     def nouns(self) -> dict[str, list[Route[Any, Any]]]:
         """The admin routes, by what they are about."""
         return {
-            "keys": keys.routes(self.keys),
-            "teams": teams.routes(self.teams, self.members),
-            "users": users.routes(self.users),
-            "customers": customers.routes(self.customers),
+            "keys": keys.routes(self.keys, self.standings),
+            "teams": teams.routes(self.teams, self.members, self.standings),
+            "users": users.routes(self.users, self.standings),
+            "customers": customers.routes(self.customers, self.standings),
             "budgets": budgets.routes(self.budgets),
             "audit": audit.routes(self.audit_trail),
             "spend": [
@@ -186,7 +188,7 @@ class _Desks:
 
 
 def _add_commands(app: Flask, desks: _Desks, database: Callable[[], Finding]) -> None:
-    found = CommandDesks(desks.keys, desks.teams, desks.users, database)
+    found = CommandDesks(desks.keys, desks.teams, desks.users, desks.reports, desks.standings, database)
     for make in (keys_group, teams_group, users_group):
         app.cli.add_command(make(found))
 

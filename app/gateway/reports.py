@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
-from typing import Literal, Protocol, TypeVar
+from typing import Literal
 
 from app.core.admin_rights import is_administrator, manages_team, require_administrator, sees_key, visible_keys
 from app.core.callers import Actor, Caller
@@ -28,22 +28,14 @@ from app.core.report_messages import (
     TotalsQuery,
 )
 from app.core.virtual_keys import PREFIX, token_of
-from app.gateway.ports import Records, UsageReads
+from app.gateway.ports import Registry, UsageReads
 
-T = TypeVar("T")
 Subject = Literal["key", "team", "user"]
 # a report of each day names at most this many of a kind, the dearest
 MOST_SUBJECTS = 100
 # days times keys: what an answer can be made of within a second
 _MOST_SUMS = 50_000
 _COLUMNS: dict[Subject, RowGroup] = {"key": "key_id", "team": "team_id", "user": "user_id"}
-
-
-class Registry(Protocol):
-    """Where keys are looked up."""
-
-    def read(self, work: Callable[[Records], T]) -> T:
-        """Run `work` on one snapshot. Raises StoreUnavailable."""
 
 
 @dataclass(frozen=True, slots=True)

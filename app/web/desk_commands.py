@@ -13,6 +13,8 @@ from app.core.callers import COMMAND_LINE, Actor
 from app.core.errors import GatewayError
 from app.gateway.diagnosis import Finding
 from app.gateway.key_desk import KeyDesk
+from app.gateway.reports import Reports
+from app.gateway.standings import Standings
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
 
@@ -48,6 +50,8 @@ class CommandDesks:
     keys: KeyDesk
     teams: TeamDesk
     users: UserDesk
+    reports: Reports
+    standings: Standings
     database: Callable[[], Finding]
 
 

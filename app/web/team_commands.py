@@ -77,7 +77,7 @@ def _info(desks: CommandDesks, team: str, *, as_json: bool) -> None:
     """Show a team with its members and keys."""
     view = desks.teams.info(ACTOR, _named(desks.teams, team).id)
     if as_json:
-        show_json(TeamInfo, team_info(view))
+        show_json(TeamInfo, team_info(view, desks.standings.of_team(view.team)))
         return
     facts = team_answer(view).model_dump()
     names = (

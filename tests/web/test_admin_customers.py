@@ -27,7 +27,9 @@ def test_a_customer_comes_changes_and_goes_under_both_names(admin: AdminClient, 
     assert (made["user_id"], made["blocked"], made["spend"]) == ("c1", False, 0.0)
     assert (made["budget_id"], made["litellm_budget_table"]["max_budget"]) == ("free", 1.0)
     assert (updated["alias"], updated["rpm_limit"], updated["budget_id"]) == ("One", 5, None)
-    assert admin.seen(f"/{noun}/info", end_user_id="c1") == updated
+    shown = admin.seen(f"/{noun}/info", end_user_id="c1")
+    assert shown.pop("remaining")["requests"] == 5
+    assert shown == updated
     assert admin.seen(f"/{noun}/list") == [updated]
     assert admin.made(f"/{noun}/delete", user_ids=["c1"]) == {
         "deleted_customers": 1,

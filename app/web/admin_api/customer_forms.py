@@ -7,8 +7,10 @@ from pydantic import Field
 
 from app.core.accounts import Budget
 from app.gateway.customer_desk import CustomerView
+from app.gateway.standings import Standing
 from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, flat
 from app.web.admin_api.fields import Metadata, Moment, Name, Text, Unset
+from app.web.admin_api.remaining import Remaining
 from app.web.admin_api.wire_model import WireModel
 
 _CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata"}
@@ -92,6 +94,12 @@ class CustomerAnswer(LimitAnswer):
     updated_by: str
 
 
+class CustomerInfo(CustomerAnswer):
+    """An end user, and what it has left."""
+
+    remaining: Remaining
+
+
 class CustomersDeleted(WireModel):
     """How many are gone."""
 
@@ -138,6 +146,10 @@ def customer_answer(view: CustomerView) -> CustomerAnswer:
     budget = budget_answer(view.budget) if view.budget else None
     told: Mapping[str, Any] = flat(view.customer) | {"user_id": view.customer.id, "litellm_budget_table": budget}
     return CustomerAnswer.model_validate(told)
+
+
+def customer_info(view: CustomerView, standing: Standing) -> CustomerInfo:
+    return CustomerInfo.model_validate(customer_answer(view).model_dump() | {"remaining": Remaining.of(standing)})
 
 
 def budget_answer(budget: Budget) -> BudgetAnswer:

@@ -3,10 +3,12 @@
 from typing import Any
 
 from app.gateway.customer_desk import CustomerDesk
+from app.gateway.standings import Standings
 from app.web.admin_api.account_forms import gently
 from app.web.admin_api.customer_forms import (
     CustomerAnswer,
     CustomerAsked,
+    CustomerInfo,
     CustomersAsked,
     CustomersBlocked,
     CustomersDeleted,
@@ -14,6 +16,7 @@ from app.web.admin_api.customer_forms import (
     CustomerUpdate,
     NewCustomer,
     customer_answer,
+    customer_info,
 )
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 
@@ -21,14 +24,16 @@ from app.web.admin_api.routes import AdminCall, Nothing, Route
 class CustomerViews:
     """What the routes do."""
 
-    def __init__(self, desk: CustomerDesk) -> None:
+    def __init__(self, desk: CustomerDesk, standings: Standings) -> None:
         self._desk = desk
+        self._standings = standings
 
     def new(self, call: AdminCall[Nothing, NewCustomer]) -> CustomerAnswer:
         return customer_answer(self._desk.create(call.actor, call.body.user_id, call.body.changes()))
 
-    def info(self, call: AdminCall[CustomerAsked, Nothing]) -> CustomerAnswer:
-        return customer_answer(self._desk.info(call.actor, call.query.end_user_id))
+    def info(self, call: AdminCall[CustomerAsked, Nothing]) -> CustomerInfo:
+        view = self._desk.info(call.actor, call.query.end_user_id)
+        return customer_info(view, self._standings.of_customer(view.customer, view.budget))
 
     def update(self, call: AdminCall[Nothing, CustomerUpdate]) -> CustomerAnswer:
         return customer_answer(self._desk.update(call.actor, call.body.user_id, call.body.changes()))
@@ -50,12 +55,12 @@ class CustomerViews:
         return CustomersBlocked(blocked_users=[customer_answer(view) for view in views])
 
 
-def routes(desk: CustomerDesk) -> list[Route[Any, Any]]:
+def routes(desk: CustomerDesk, standings: Standings) -> list[Route[Any, Any]]:
     """All /customer routes, which the administrator may use."""
-    views = CustomerViews(desk)
+    views = CustomerViews(desk, standings)
     table: list[tuple[str, str, str, Any, Any, Any]] = [
         ("POST", "new", "Make an end user known.", NewCustomer, CustomerAnswer, views.new),
-        ("GET", "info", "Show an end user.", CustomerAsked, CustomerAnswer, views.info),
+        ("GET", "info", "Show an end user.", CustomerAsked, CustomerInfo, views.info),
         ("POST", "update", "Change an end user.", CustomerUpdate, CustomerAnswer, views.update),
         ("POST", "delete", "Delete end users.", CustomersNamed, CustomersDeleted, views.delete),
         ("GET", "list", "List end users.", CustomersAsked, list[CustomerAnswer], views.list),

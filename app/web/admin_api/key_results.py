@@ -5,16 +5,29 @@ from typing import Any
 from app.core.accounts import VirtualKey
 from app.core.errors import CallerError
 from app.gateway.key_desk import SpendReset
+from app.gateway.standings import KeyStanding
 from app.web.admin_api.account_forms import Dollars, gently
 from app.web.admin_api.key_answers import KeyDetails, KeyRow, OffsetMoment
+from app.web.admin_api.remaining import KeyRemaining
 from app.web.admin_api.wire_model import WireModel
+
+
+class KeyNow(KeyDetails):
+    """A key, and what it has left."""
+
+    remaining: KeyRemaining
 
 
 class KeyInfo(WireModel):
     """A key, by what it was asked for."""
 
     key: str
-    info: KeyDetails
+    info: KeyNow
+
+    @classmethod
+    def of(cls, reference: str, details: KeyDetails, standing: KeyStanding) -> "KeyInfo":
+        told = details.model_dump() | {"remaining": KeyRemaining.of_key(standing)}
+        return cls(key=reference, info=KeyNow.model_validate(told))
 
 
 class KeyInfos(WireModel):

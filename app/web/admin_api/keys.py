@@ -6,6 +6,7 @@ from typing import Any
 from app.core.errors import InvalidField
 from app.core.registry_messages import KeyQuery
 from app.gateway.key_desk import KeyDesk
+from app.gateway.standings import Standings
 from app.web.admin_api.account_forms import gently
 from app.web.admin_api.key_answers import ChangedKey, KeyDetails, MadeKey
 from app.web.admin_api.key_forms import (
@@ -35,9 +36,9 @@ from app.web.admin_api.key_results import (
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 
 
-def routes(desk: KeyDesk) -> list[Route[Any, Any]]:
+def routes(desk: KeyDesk, standings: Standings) -> list[Route[Any, Any]]:
     """The routes of virtual keys. The desk looks at whose keys they are about."""
-    view = _Views(desk)
+    view = _Views(desk, standings)
     return [
         _changing("/key/generate", "Make a key; its text is shown this once", NewKey, MadeKey, view.generate),
         _changing(
@@ -76,8 +77,9 @@ def _reading(rule: str, summary: str, query: Any, answer: Any, view: Any) -> Rou
 class _Views:
     """From forms to the desk, and from the desk to answers."""
 
-    def __init__(self, desk: KeyDesk) -> None:
+    def __init__(self, desk: KeyDesk, standings: Standings) -> None:
         self._desk = desk
+        self._standings = standings
 
     def generate(self, call: AdminCall[Nothing, NewKey]) -> MadeKey:
         return MadeKey.of(self._desk.issue(call.actor, call.body.order(text=call.body.key)), call.body.echoed())
@@ -130,7 +132,8 @@ class _Views:
 
     def info(self, call: AdminCall[KeyAsked, Nothing]) -> KeyInfo:
         key, budget = self._desk.get(call.actor, call.query.key)
-        return KeyInfo(key=call.query.key or key.token, info=KeyDetails.at(self._desk.now(), key, budget))
+        details = KeyDetails.at(self._desk.now(), key, budget)
+        return KeyInfo.of(call.query.key or key.token, details, self._standings.of_key(call.actor, key, budget))
 
     def infos(self, call: AdminCall[Nothing, KeysNamed]) -> KeyInfos:
         found = self._desk.get_many(call.actor, call.body.keys)

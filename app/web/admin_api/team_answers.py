@@ -6,10 +6,12 @@ from pydantic import Field
 
 from app.core.accounts import Member
 from app.gateway.member_desk import MembersAdded
+from app.gateway.standings import Standing
 from app.gateway.team_desk import TeamView
 from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat, gently
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow
+from app.web.admin_api.remaining import Remaining
 from app.web.admin_api.wire_model import WireModel
 
 
@@ -61,11 +63,17 @@ class TeamListed(TeamAnswer):
     team_memberships: tuple[str, ...] = ()
 
 
+class TeamNow(TeamAnswer):
+    """A team, and what it has left."""
+
+    remaining: Remaining
+
+
 class TeamInfo(WireModel):
     """One team with its keys."""
 
     team_id: str
-    team_info: TeamAnswer
+    team_info: TeamNow
     keys: list[KeyRow]
     team_memberships: tuple[str, ...] = ()
 
@@ -126,9 +134,10 @@ def team_listed(view: TeamView) -> TeamListed:
     return TeamListed.model_validate(_fields(view) | {"keys": [KeyRow.of(key) for key in gently(view.keys)]})
 
 
-def team_info(view: TeamView) -> TeamInfo:
+def team_info(view: TeamView, standing: Standing) -> TeamInfo:
     keys = [KeyRow.of(key) for key in gently(view.keys)]
-    return TeamInfo(team_id=view.team.id, team_info=team_answer(view), keys=keys)
+    team = TeamNow.model_validate(_fields(view) | {"remaining": Remaining.of(standing)})
+    return TeamInfo(team_id=view.team.id, team_info=team, keys=keys)
 
 
 def members_added(added: MembersAdded) -> MembersAddedAnswer:

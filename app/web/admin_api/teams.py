@@ -4,6 +4,7 @@ from functools import partial
 from typing import Any
 
 from app.gateway.member_desk import MemberDesk, MembersAdded, NewMember
+from app.gateway.standings import Standings
 from app.gateway.team_desk import TeamDesk, TeamQuery, TeamView
 from app.web.admin_api.account_forms import gently
 from app.web.admin_api.routes import AdminCall, Nothing, Route
@@ -37,8 +38,9 @@ from app.web.admin_api.team_forms import (
 class TeamViews:
     """What the routes of teams do."""
 
-    def __init__(self, desk: TeamDesk) -> None:
+    def __init__(self, desk: TeamDesk, standings: Standings) -> None:
         self._desk = desk
+        self._standings = standings
 
     def new(self, call: AdminCall[Nothing, NewTeam]) -> TeamAnswer:
         members = [member.new_member() for member in call.body.members_with_roles or ()]
@@ -46,7 +48,8 @@ class TeamViews:
         return team_answer(self._desk.create(call.actor, team_id, call.body.changes(), members))
 
     def info(self, call: AdminCall[TeamNamed, Nothing]) -> TeamInfo:
-        return team_info(self._desk.info(call.actor, call.query.team_id))
+        view = self._desk.info(call.actor, call.query.team_id)
+        return team_info(view, self._standings.of_team(view.team))
 
     def update(self, call: AdminCall[Nothing, TeamUpdate]) -> TeamUpdated:
         view = self._desk.update(call.actor, call.body.team_id, call.body.changes())
@@ -105,9 +108,9 @@ class MemberViews:
         )
 
 
-def routes(teams: TeamDesk, members: MemberDesk) -> list[Route[Any, Any]]:
+def routes(teams: TeamDesk, members: MemberDesk, standings: Standings) -> list[Route[Any, Any]]:
     """All of them. The desks look whose team it is where a team's admin may do it too."""
-    return [*_team_routes(TeamViews(teams)), *_member_routes(MemberViews(members))]
+    return [*_team_routes(TeamViews(teams, standings)), *_member_routes(MemberViews(members))]
 
 
 def _team_routes(views: TeamViews) -> list[Route[Any, Any]]:

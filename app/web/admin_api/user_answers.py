@@ -5,11 +5,13 @@ from typing import Any
 from pydantic import Field
 
 from app.gateway.key_changes import IssuedKey
+from app.gateway.standings import Standing
 from app.gateway.team_desk import TeamView
 from app.gateway.user_desk import UserView
 from app.web.admin_api.account_forms import Dollars, LimitAnswer, ListAnswer, flat, gently
 from app.web.admin_api.fields import Moment
 from app.web.admin_api.key_answers import KeyRow, MadeKey
+from app.web.admin_api.remaining import Remaining
 from app.web.admin_api.team_answers import TeamAnswer, team_answer
 from app.web.admin_api.wire_model import WireModel
 
@@ -50,11 +52,17 @@ class UserPage(WireModel):
     total_pages: int
 
 
+class UserNow(UserAnswer):
+    """A user, and what it has left."""
+
+    remaining: Remaining
+
+
 class UserInfo(WireModel):
     """One user with its keys and teams."""
 
     user_id: str
-    user_info: UserAnswer
+    user_info: UserNow
     keys: list[KeyRow]
     teams: list[TeamAnswer]
 
@@ -96,10 +104,10 @@ def user_made(view: UserView, issued: IssuedKey | None) -> UserMade | UserMadeAl
     return UserMade.model_validate(MadeKey.of(issued, {}).model_dump() | {n: told[n] for n in told.keys() - _OF_KEY})
 
 
-def user_info(view: UserView) -> UserInfo:
+def user_info(view: UserView, standing: Standing) -> UserInfo:
     return UserInfo(
         user_id=view.user.id,
-        user_info=user_answer(view),
+        user_info=UserNow.model_validate(_fields(view) | {"remaining": Remaining.of(standing)}),
         keys=[KeyRow.of(key) for key in gently(view.keys)],
         teams=[team_answer(TeamView(team, ())) for team in view.teams],
     )

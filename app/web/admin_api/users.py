@@ -3,6 +3,7 @@
 from functools import partial
 from typing import Any
 
+from app.gateway.standings import Standings
 from app.gateway.user_desk import UserDesk
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 from app.web.admin_api.user_answers import (
@@ -22,15 +23,17 @@ from app.web.admin_api.user_forms import UserAsked, UsersAsked, UsersNamed, User
 class UserViews:
     """What the routes do."""
 
-    def __init__(self, desk: UserDesk) -> None:
+    def __init__(self, desk: UserDesk, standings: Standings) -> None:
         self._desk = desk
+        self._standings = standings
 
     def new(self, call: AdminCall[Nothing, UserToMake]) -> UserMade | UserMadeAlone:
         view, issued = self._desk.create(call.actor, call.body.new_user())
         return user_made(view, issued)
 
     def info(self, call: AdminCall[UserAsked, Nothing]) -> UserInfo:
-        return user_info(self._desk.info(call.actor, call.query.user_id or None))
+        view = self._desk.info(call.actor, call.query.user_id or None)
+        return user_info(view, self._standings.of_user(view.user))
 
     def update(self, call: AdminCall[Nothing, UserUpdate]) -> UserUpdated:
         body = call.body
@@ -51,9 +54,9 @@ class UserViews:
         )
 
 
-def routes(desk: UserDesk) -> list[Route[Any, Any]]:
+def routes(desk: UserDesk, standings: Standings) -> list[Route[Any, Any]]:
     """All /user routes, which the administrator may use."""
-    views = UserViews(desk)
+    views = UserViews(desk, standings)
     post = partial(Route, method="POST", access="administrator", query=Nothing)
     get = partial(Route, method="GET", body=Nothing)
     made: Any = UserMade | UserMadeAlone
