@@ -16,6 +16,7 @@ from app.core.server_sent_events import EventReader
 from app.core.usage import UNKNOWN, RequestFacts, Usage
 from app.core.usage_forms import LARGEST_COUNT
 from app.core.usage_reader import UsageReader
+from app.core.usage_readers import reader_for
 
 # Members by which an error's body is known, whoever's it is
 _ERROR_MEMBERS = frozenset(("__type", "error", "message", "Message", "Output"))
@@ -40,7 +41,7 @@ class Tap:
         status: int,
         headers: Headers,
         *,
-        find: FindReader = lambda *_: None,
+        find: FindReader = reader_for,
     ) -> None:
         low = {name.lower(): value for name, value in headers}
         media_type = low.get("content-type", "").partition(";")[0].strip().lower()
