@@ -13,7 +13,8 @@ from app.core.usage_forms import members
 
 _TOOLS = ("tools", "toolConfig")
 _TIER_HEADER = "x-amzn-bedrock-service-tier"
-_STANDARD = ("default", "standard", "auto", "standard_only", "")
+_STANDARD = ("default", "standard", "standard_only")
+_LONGEST_TIER = 32
 # The top-level members of a request that are looked at
 FACT_MEMBERS = (
     frozenset((*_TOOLS, "serviceTier", "service_tier", "enableTrace", "stream_options"))
@@ -57,7 +58,7 @@ def request_facts(
     return RequestFacts(
         body_bytes=len(body),
         max_output_tokens=most_output_tokens(call, values),
-        tier=_tier(values, headers),
+        tier=_tier(call, values, headers),
         units=units,
         image_size=image_size(call, values),
         reports_usage=_reports(call, values, units),
@@ -67,22 +68,24 @@ def request_facts(
     )
 
 
-def _tier(values: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
-    """The tier that is asked for; None for the standard one, however it is said."""
-    said = (
-        headers.get(_TIER_HEADER),
-        members(values.get("serviceTier")).get("type"),
-        values.get("service_tier"),
-    )
-    return next(filter(None, map(tier_name, said)), None)
-
-
 def tier_name(said: object) -> str | None:
-    """A tier as prices name it; None for the standard one, and for what is no tier's name."""
-    if not isinstance(said, str) or not 0 < len(said) <= 32 or not said.isprintable():
+    """A tier as an answer or a request names it, in small letters; None for what names none."""
+    if not isinstance(said, str) or not said.isprintable() or not 0 < len(said) <= _LONGEST_TIER:
         return None
     name = said.strip().lower()
-    return None if name in _STANDARD else name
+    return None if name in ("", "auto") else name
+
+
+def _tier(call: BedrockCall, values: Mapping[str, Any], headers: Mapping[str, str]) -> str | None:
+    """The tier that is asked for where this operation is asked: a cheaper one stated elsewhere changes nothing."""
+    name = call.name or ""
+    said: object = headers.get(_TIER_HEADER)
+    if name in ("Converse", "ConverseStream"):
+        said = members(values.get("serviceTier")).get("type")
+    elif name.startswith("OpenAI"):
+        said = values.get("service_tier") or said
+    found = tier_name(said)
+    return None if found in _STANDARD else found
 
 
 def _reports(call: BedrockCall, values: Mapping[str, Any], units: Mapping[str, int]) -> bool:
