@@ -19,6 +19,23 @@ def line_of(text: str, path: Sequence[str | int]) -> int:
     for found, start in _members(text, 0, ()):
         if found == wanted[: len(found)] and len(found) >= depth:
             position, depth = start, len(found)
+    return _line(text, position)
+
+
+def repeated(text: str) -> tuple[Path, int]:
+    """The first member whose name stands twice in one object, and its line; ((), 1) if none.
+
+    `text`: as for line_of, as far as that member.
+    """
+    seen = set()
+    for found, start in _members(text, 0, ()):
+        if found in seen:
+            return found, _line(text, start)
+        seen.add(found)
+    return (), 1
+
+
+def _line(text: str, position: int) -> int:
     return text.count("\n", 0, position) + 1
 
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Callable, Mapping
 from datetime import date
 from decimal import Decimal, InvalidOperation
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
-from app.core.json_lines import Path, line_of
+from app.core.json_lines import Path, line_of, repeated
 from app.core.model_names import GEO_PREFIXES, LONGEST_MODEL
 from app.core.price_entries import (
     ALWAYS,
@@ -29,6 +29,8 @@ T = TypeVar("T")
 _HIGHEST = Decimal(1_000_000)
 # with a count of a billion tokens still far within what EXACT holds
 _MOST_DIGITS = 20
+# an ARN, whole
+_LONGEST_TOLD = 300
 _MILLIONTH = Decimal("0.000001")
 _OVERRIDE = re.compile(
     rf"(?:{'|'.join(GEO_PREFIXES)}|[a-z]{{2,4}})\.|(?:mantle:)?[a-z]{{2,5}}(?:-[a-z]+)+-[0-9]{{1,2}}"
@@ -60,19 +62,25 @@ def read_price_file(text: str) -> PriceFile:
     """What a price file says. Raises PriceFileError."""
     try:
         content = json.loads(
-            text, parse_float=Decimal, parse_int=Decimal, parse_constant=_no_number, object_pairs_hook=_once
+            text, parse_float=Decimal, parse_int=Decimal, parse_constant=float, object_pairs_hook=_once
         )
     except json.JSONDecodeError as error:
         raise PriceFileError(f"line {error.lineno}: no JSON: {error.msg}") from None
-    except _Twice as error:
-        raise PriceFileError(f"line {_second(text, str(error))}: {error}: stands twice in one object") from None
+    except _Twice:
+        path, line = repeated(text)
+        raise PriceFileError(f"line {line}: {_field(path)}: stands twice in one object") from None
     except (RecursionError, InvalidOperation, ValueError) as error:
         raise PriceFileError(f"line 1: no JSON that a price file can be: {error}") from None
     try:
         return _file(content)
     except _Wrong as error:
-        field = ".".join(map(str, error.path)) or "the file"
-        raise PriceFileError(f"line {line_of(text, error.path)}: {field}: expected {error.expected}") from None
+        line = line_of(text, error.path)
+        raise PriceFileError(f"line {line}: {_field(error.path)}: expected {error.expected}") from None
+
+
+def _field(path: Path) -> str:
+    names = ".".join(str(name)[:_LONGEST_TOLD] for name in path) or "the file"
+    return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in names)
 
 
 def _file(content: Any) -> PriceFile:
@@ -254,15 +262,3 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
             raise _Twice(name)
         found[name] = value
     return found
-
-
-def _no_number(word: str) -> NoReturn:
-    raise ValueError(f"{word} is no number")
-
-
-def _second(text: str, name: str) -> int:
-    """The line of a name that stands twice, as far as its text tells."""
-    quoted = json.dumps(name, ensure_ascii=False)
-    first = text.find(quoted)
-    second = text.find(quoted, first + 1)
-    return text.count("\n", 0, max(second, 0)) + 1
