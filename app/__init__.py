@@ -23,6 +23,7 @@ from app.core.key_pairs import KeyPairs
 from app.core.operation_grants import unknown_operation_entries
 from app.core.operations import load_table
 from app.core.policy import RegionRules
+from app.core.prices import PriceBook
 from app.core.virtual_keys import new_text, token_of
 from app.gateway.audit_trail import AuditTrail
 from app.gateway.audited_changes import AuditedRegistry
@@ -37,6 +38,7 @@ from app.gateway.member_desk import MemberDesk
 from app.gateway.model_catalog import ModelCatalog
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock, UsageReads
+from app.gateway.price_desk import PriceDesk
 from app.gateway.reports import Reports
 from app.gateway.standings import Standings
 from app.gateway.team_desk import TeamDesk
@@ -65,6 +67,7 @@ from app.web.admin_api import (
     keys,
     models,
     spend,
+    spend_calculation,
     teams,
     users,
 )
@@ -109,7 +112,9 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
     desks = _Desks(settings, Registry(database, _now), directory.refresh, UsageReports(database))
     catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
-    _serve(app, _gate(doorman, settings), desks.nouns() | {"models": models.routes(catalog)})
+    price_desk = PriceDesk(PriceBook.load(settings.prices), settings.region, _now)
+    nouns = {"models": models.routes(catalog), "prices": spend_calculation.routes(price_desk)}
+    _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
     _surround(app, options)
     finding = partial(_database_finding, app.extensions["schema"], database)
