@@ -4,7 +4,8 @@
 them are NULL but the amounts, which are 0.
 - A window that was over when the latest posting ended starts anew with what belongs to that posting's window.
 - What ended in an earlier window than the balance's is no part of the spend that is told; total_spend has it.
-- Another duration keeps the spend and moves the window's end, unless the posting is so old that its window is over.
+- Another duration keeps the spend and moves the window's end, unless the posting is so old that its window is over:
+  such a one says what window it was in only to a balance that nothing ever moved (its minute is 0).
 - Tokens count in the minute in which their call ended, or in the next, where clocks differ; older ones throttle nobody.
 """
 
@@ -36,7 +37,7 @@ SQLITE: Mapping[str, str] = {
 _OVER = "b.resets_at <= {m}ended_at"
 _EARLIER = "(b.duration {same} {m}duration AND {m}resets_at < b.resets_at)"
 _OTHER_WINDOW = """({m}ended_at IS NOT NULL AND ({over} OR
-            (b.duration {other} {m}duration AND ({m}resets_at IS NULL OR {m}resets_at > {now}))))"""
+            (b.duration {other} {m}duration AND ({m}resets_at IS NULL OR {m}resets_at > {now} OR b.minute = 0))))"""
 _SUM = "{least}({limit}, {one}{wide} + {other}){narrow}"
 _MOVED: Mapping[str, str] = {
     "spend": """CASE WHEN {over} THEN {m}open WHEN {earlier} THEN b.spend

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 
-from sqlalchemy import Connection, delete, select
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import Connection, delete
+from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import StoreUnavailable
 from app.core.ledger_entries import Account, Posting
@@ -22,9 +22,9 @@ from app.store.ledger_sums import sums_of
 from app.store.money_rows import LEDGER
 
 _ATTEMPTS = 8
-# PostgreSQL's codes: somebody else's transaction was preferred, a line came in meanwhile, a pooler gave us another
-# session than before
-_PASSING = ("40001", "40P01", "23505", "26000")
+_MOST_REMEMBERED = 100_000
+# PostgreSQL's codes: somebody else's transaction was preferred, a pooler gave us another session than before
+_PASSING = ("40001", "40P01", "26000")
 _PLACES = 12
 _KILLED = "gateway_killed"
 
@@ -43,6 +43,8 @@ class LedgerStore:
         """`clock`: UTC; tells postings that come late from those of budget windows under way."""
         self._database = database
         self._clock = clock
+        # accounts whose balances are known to be there; of PostgreSQL only
+        self._there: set[Account] = set()
 
     def book(self, postings: Sequence[Posting]) -> Mapping[Account, Decimal]:
         """Book what is not booked yet, and end all tickets named. In any order, any number of times, by any number of
@@ -59,6 +61,9 @@ class LedgerStore:
                 with self._database.booking() as connection:
                     try:
                         return self._book(connection, wanted, tickets)
+                    except (ledger_postgresql.LinesAreThere, ledger_postgresql.BalancesAreMissing):
+                        self._there.clear()
+                        raise _Again from None
                     except DBAPIError as error:
                         if _passes(error, attempt):
                             raise _Again from None
@@ -80,29 +85,36 @@ class LedgerStore:
     def _book(self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]) -> dict[Account, Decimal]:
         if self._database.is_sqlite:
             return self._book_unknown(connection, wanted, tickets)
+        self._add_balances(connection, wanted)
         try:
             return self._book_new(connection, wanted, tickets, {})
-        except IntegrityError as error:
-            if getattr(error.orig, "pgcode", None) != "23505":
-                raise
-        with ledger_postgresql.transaction(connection):
-            return self._book_unknown(connection, wanted, tickets)
+        except ledger_postgresql.LinesAreThere:
+            with ledger_postgresql.transaction(connection):
+                return self._book_unknown(connection, wanted, tickets)
 
     def _book_unknown(
         self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]
     ) -> dict[Account, Decimal]:
         """Of postings of which some may be there."""
-        ids = [posting.entry.request_id for posting in wanted]
-        known = set(connection.execute(select(LEDGER.c.request_id).where(LEDGER.c.request_id.in_(ids))).scalars())
+        dialect = ledger_sqlite if self._database.is_sqlite else ledger_postgresql
+        known = dialect.known(connection, [posting.entry.request_id for posting in wanted])
         # whoever takes such a line away first is the one to replace it
-        real = [posting.entry.request_id for posting in wanted if posting.entry.ended != _KILLED]
-        replaced = _taken_out(connection, sorted(known.intersection(real)))
+        real = {posting.entry.request_id for posting in wanted if posting.entry.ended != _KILLED}
+        replaced = _taken_out(connection, sorted(known & real))
         fresh = [
             posting
-            for posting, request_id in zip(wanted, ids, strict=True)
-            if request_id not in known or request_id in replaced
+            for posting in wanted
+            if posting.entry.request_id not in known or posting.entry.request_id in replaced
         ]
         return self._book_new(connection, fresh, tickets, replaced)
+
+    def _add_balances(self, connection: Connection, postings: Sequence[Posting]) -> None:
+        new = {account for posting in postings for account, _ in posting.accounts} - self._there
+        if new:
+            ledger_postgresql.add_balances(connection, new)
+            if len(self._there) > _MOST_REMEMBERED:
+                self._there.clear()
+            self._there |= new
 
     def _book_new(
         self,

@@ -14,21 +14,33 @@ from typing import Any
 from sqlalchemy import Connection, Table
 from sqlalchemy.exc import DBAPIError
 
+from app.core.ledger_entries import Account
 from app.store.balance_moves import POSTGRESQL, assigned, moved, sum_of
 from app.store.column_types import Json
 from app.store.ledger_lines import Line
 from app.store.ledger_sums import TOTALS, Sums
 from app.store.money_rows import DAILY_TOTALS, LEDGER
 
+_UNIQUE, _NOT_NULL, _NO_SUCH_STATEMENT = "23505", "23502", "26000"
 _PREPARED = "outcrop_booking_prepared"
 _EXECUTE = "EXECUTE outcrop_book (%s, %s, %s, %s, %s)"
-_NO_SUCH_STATEMENT = "26000"
+
+
+class LinesAreThere(Exception):
+    """Of the lines to be booked, one or more."""
+
+
+class BalancesAreMissing(Exception):
+    """Of the accounts that a batch moves."""
 
 
 def book(
     connection: Connection, lines: Sequence[Line], sums: Sums, tickets: Sequence[str], now: datetime
 ) -> Iterable[Any]:
-    """Rows of kind, id and spend, one for each balance that moved. Raises IntegrityError where a line is there."""
+    """Rows of kind, id and spend, one for each balance that moved.
+
+    Raises LinesAreThere where one of the lines is, and BalancesAreMissing where one is: nothing was booked.
+    """
     if _PREPARED not in connection.info:
         connection.exec_driver_sql(_STATEMENT)
         connection.info[_PREPARED] = True
@@ -36,9 +48,25 @@ def book(
     try:
         return connection.exec_driver_sql(_EXECUTE, values).all()
     except DBAPIError as error:
-        if getattr(error.orig, "pgcode", None) == _NO_SUCH_STATEMENT:
+        code = getattr(error.orig, "pgcode", None)
+        if code == _UNIQUE:
+            raise LinesAreThere from None
+        if code == _NOT_NULL:
+            raise BalancesAreMissing from None
+        if code == _NO_SUCH_STATEMENT:
             del connection.info[_PREPARED]  # a pooler between us and the server gave us another session
         raise
+
+
+def known(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+    """Those of which there are lines."""
+    return set(connection.exec_driver_sql(_KNOWN, (list(request_ids),)).scalars())
+
+
+def add_balances(connection: Connection, accounts: Iterable[Account]) -> None:
+    """Those that are not there, with nothing spent. In a transaction of its own."""
+    said = json.dumps([{"kind": account.kind, "id": account.id} for account in accounts])
+    connection.exec_driver_sql(_ADD_BALANCES, (said,))
 
 
 @contextmanager
@@ -105,6 +133,12 @@ _MOVED = assigned(moved(POSTGRESQL))
 _ADDED = {name: f"t.{name} + excluded.{name}" for name in TOTALS} | {
     "cost": sum_of(POSTGRESQL, "t.cost", "excluded.cost")
 }
+_KNOWN = "SELECT request_id FROM ledger WHERE request_id = ANY(%s)"
+_ADD_BALANCES = """
+INSERT INTO balances (kind, id, spend, total_spend, held, in_flight, minute, requests, tokens)
+SELECT kind, id, 0, 0, 0, 0, 0, 0, 0 FROM json_to_recordset(%s) AS new (kind text COLLATE "C", id text COLLATE "C")
+ORDER BY kind, id ON CONFLICT DO NOTHING
+"""
 
 _STATEMENT = f"""
 PREPARE outcrop_book (json, json, json, json, timestamptz) AS
@@ -141,22 +175,11 @@ WITH booked AS (
     FROM there JOIN move AS m ON m.kind = there.kind AND m.id = there.id
     WHERE b.kind = there.kind AND b.id = there.id
     RETURNING b.kind, b.id, b.spend
-), made AS (
-    INSERT INTO balances AS b
-        (kind, id, spend, total_spend, held, duration, resets_at, in_flight, minute, requests, tokens)
-    SELECT m.kind, m.id, m.open, m.total, 0, m.duration, m.resets_at, 0, m.minute, 0, m.tokens
-    FROM move AS m LEFT JOIN there ON there.kind = m.kind AND there.id = m.id
+), missing AS (
+    -- a balance is there before it moves: made here, its place in the order of locks would depend on who made it
+    INSERT INTO balances (kind, id)
+    SELECT m.kind, m.id FROM move AS m LEFT JOIN there ON there.kind = m.kind AND there.id = m.id
     WHERE there.kind IS NULL AND m.ended_at IS NOT NULL
-    ORDER BY m.kind, m.id
-    -- made by somebody else since this statement began, hence in the same window
-    ON CONFLICT (kind, id) DO UPDATE SET
-        spend = {sum_of(POSTGRESQL, "b.spend", "excluded.spend")},
-        total_spend = {sum_of(POSTGRESQL, "b.total_spend", "excluded.total_spend")},
-        duration = excluded.duration,
-        resets_at = excluded.resets_at,
-        minute = greatest(b.minute, excluded.minute),
-        tokens = CASE WHEN excluded.minute > b.minute THEN excluded.tokens ELSE b.tokens + excluded.tokens END
-    RETURNING b.kind, b.id, b.spend
 ), counted AS (
     INSERT INTO daily_totals AS t ({", ".join((*_DAY, *TOTALS))})
     SELECT {", ".join(_DAY)}, {", ".join(f"coalesce({name}, 0)" for name in TOTALS)}
@@ -165,5 +188,5 @@ WITH booked AS (
     ON CONFLICT ({", ".join(_DAY)}) DO UPDATE SET
         {assigned(_ADDED)}
 )
-SELECT kind, id, spend FROM updated UNION ALL SELECT kind, id, spend FROM made
+SELECT kind, id, spend FROM updated
 """  # noqa: S608  # put together from names of our own columns

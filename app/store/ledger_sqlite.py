@@ -18,7 +18,7 @@ from app.store.money_rows import DAILY_TOTALS, LEDGER
 def book(
     connection: Connection, lines: Sequence[Line], sums: Sums, tickets: Sequence[str], now: datetime
 ) -> Iterable[Any]:
-    """Rows of kind, id and spend, one for each balance that moved. Raises IntegrityError where a line is there."""
+    """Rows of kind, id and spend, one for each balance that moved. The lines are not there yet."""
     if lines:
         connection.exec_driver_sql(_INSERT_LINE, [_of_line(line) for line in lines])
     if tickets:
@@ -33,6 +33,11 @@ def book(
         )
     accounts = json.dumps([[account.kind, account.id] for account in sums.moves])
     return connection.exec_driver_sql(_SPENDS, (accounts,)).all()
+
+
+def known(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+    """Those of which there are lines."""
+    return set(connection.exec_driver_sql(_KNOWN, (json.dumps(request_ids),)).scalars())
 
 
 def _end(connection: Connection, tickets: Sequence[str]) -> None:
@@ -80,6 +85,7 @@ _DAY = [column.name for column in DAILY_TOTALS.primary_key]
 _ADDED = {name: f"t.{name} + excluded.{name}" for name in TOTALS} | {"cost": sum_of(SQLITE, "t.cost", "excluded.cost")}
 # put together from names of our own columns, here and below
 _INSERT_LINE = f"INSERT INTO ledger ({', '.join(_LINE)}) VALUES ({', '.join('?' * len(_LINE))})"  # noqa: S608  # as said
+_KNOWN = "SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(?))"
 _CLAIMS = "SELECT claims FROM tickets WHERE id IN (SELECT value FROM json_each(?))"
 _END_TICKETS = "DELETE FROM tickets WHERE id IN (SELECT value FROM json_each(?))"
 _FREE = "UPDATE balances SET held = max(0, held - ?), in_flight = max(0, in_flight - ?) WHERE kind = ? AND id = ?"
