@@ -161,7 +161,7 @@ def test_a_ticket_that_nobody_waited_for_any_longer_is_given_back(sqlite_url: st
 
     answers, fragile.silent = fragile.silent, None
     answers.set()
-    _wait_until(lambda: fragile.asked > 0 and not store._working)
+    _wait_until(lambda: fragile.asked > 0 and store.idle)
 
     assert (tickets_left(fragile), store.owed) == (0, 0)
     fragile.close()
