@@ -63,20 +63,21 @@ class ModelResolver:
             return self._models.get(key, model)
 
     def _look_up(self, key: _Key, answered: threading.Event) -> None:
-        found, problem = None, ""
+        found, problem = None, "the look-up ended early"
         try:
             found = self._ask(*key)
         except GatewayError as error:
             problem = error.message
-        except (ValueError, KeyError, TypeError, AttributeError):
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             problem = "the answer is not AWS's"
-        with self._lock:
-            if found:
-                _keep(self._models, key, found)
-            else:
-                _keep(self._failures, key, self._clock() + _FAILURE_SECONDS)
-            del self._pending[key]
-        answered.set()
+        finally:
+            with self._lock:
+                if found:
+                    _keep(self._models, key, found)
+                else:
+                    _keep(self._failures, key, self._clock() + _FAILURE_SECONDS)
+                del self._pending[key]
+            answered.set()
         if not found:
             _log.warning(
                 "calls of %s have no price for %d s: %s. See docs/prices.md for other ways to price them.",
