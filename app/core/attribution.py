@@ -114,7 +114,7 @@ def _within(found: object, names: tuple[str, ...], source: str) -> Iterator[tupl
 def _request_metadata(headers: Mapping[str, str]) -> object:
     """AWS refuses what is no JSON."""
     try:
-        return json.loads(_text(headers, REQUEST_METADATA_HEADER) or "null")
+        return json.loads(said) if (said := _text(headers, REQUEST_METADATA_HEADER)) else None
     except (ValueError, RecursionError):
         return None
 
@@ -142,6 +142,8 @@ def _tags(headers: Mapping[str, str]) -> tuple[str, ...]:
 
 def _spend_metadata(headers: Mapping[str, str]) -> dict[str, object]:
     said = headers.get(_SPEND_METADATA, "")
+    if not said:
+        return {}
     if len(said) > MOST_METADATA_BYTES:
         raise MalformedRequest(f"{_SPEND_METADATA} must be at most {MOST_METADATA_BYTES} bytes of JSON.")
     try:
@@ -176,24 +178,27 @@ def _own(headers: Mapping[str, str], name: str) -> str | None:
 
 
 def _check(said: str, what: str) -> str:
-    if not _fits(said):
+    if not is_name(said):
         raise MalformedRequest(f"{what} must be at most {LONGEST_ID} printable characters.")
     return said
 
 
 def _counted(value: object) -> str | None:
     """What it can be counted under."""
-    return value if isinstance(value, str) and value and _fits(value) else None
+    return value if isinstance(value, str) and value and is_name(value) else None
 
 
-def _fits(said: str) -> bool:
+def is_name(said: str) -> bool:
+    """Whether an end user or a tag can be called so."""
     return len(said) <= LONGEST_ID and said.isprintable()
 
 
 def _text(headers: Mapping[str, str], name: str) -> str | None:
     """WSGI reads headers as Latin-1, and most clients write UTF-8: what is no UTF-8 stays as it was read."""
     said = headers.get(name, "").strip(" \t")
-    try:
-        return said.encode("latin-1").decode() or None
-    except UnicodeError:
+    if not said or said.isascii():
         return said or None
+    try:
+        return said.encode("latin-1").decode()
+    except UnicodeError:
+        return said

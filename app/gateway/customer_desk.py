@@ -7,6 +7,7 @@ from typing import Any
 from app.core.account_changes import AccountChanges
 from app.core.accounts import Budget, Customer, Limits
 from app.core.admin_rights import require_administrator
+from app.core.attribution import LONGEST_ID, is_name
 from app.core.callers import Actor
 from app.core.errors import InvalidField, NotFound
 from app.core.registry_messages import AccountQuery
@@ -39,7 +40,7 @@ class CustomerDesk:
                 raise InvalidField(
                     f"Customer already exists, passed user_id={customer_id}. Please pass a new user_id.", "user_id"
                 )
-            new = Customer(id=customer_id, stamps=minutes.stamps())
+            new = _new(minutes, customer_id, "user_id")
             customer = self._changes.applied(new, given, minutes.now, is_new=True)
             view = _consistent(minutes.records, customer, given)
             minutes.put(None, customer)
@@ -95,7 +96,7 @@ class CustomerDesk:
             views = []
             for customer_id in dict.fromkeys(customer_ids):
                 before = minutes.records.customer(customer_id)
-                known = before or Customer(id=customer_id, stamps=minutes.stamps())
+                known = before or _new(minutes, customer_id, "user_ids")
                 after = replace(known, blocked=True, stamps=minutes.stamps(known.stamps))
                 minutes.put(before, after, "blocked")
                 views.append(_view(minutes.records, after))
@@ -128,6 +129,13 @@ class CustomerDesk:
             return tuple(CustomerView(customer, budgets.get(customer.budget_id or "")) for customer in found)
 
         return self._registry.read(work)
+
+
+def _new(minutes: Minutes, customer_id: str, param: str) -> Customer:
+    """Raises InvalidField for an id that no call can name: a block or a budget would hold for nobody."""
+    if not is_name(customer_id):
+        raise InvalidField(f"An end user's id has at most {LONGEST_ID} characters, all printable.", param)
+    return Customer(id=customer_id, stamps=minutes.stamps())
 
 
 def _existing(records: Records, customer_id: str, param: str = "user_id") -> Customer:

@@ -101,6 +101,25 @@ def test_blocking_also_those_whom_nobody_made_known() -> None:
     assert customer(accounts, "c2").blocked
 
 
+@pytest.mark.parametrize("customer_id", ["x" * 255, "x" * 256, "Zoë à"])
+def test_whomever_a_call_can_name_can_be_a_customer(customer_id: str) -> None:
+    accounts = Accounts()
+
+    assert accounts.customers.create(ADMINISTRATOR, customer_id, {}).customer.id == customer_id
+    assert accounts.customers.block(ADMINISTRATOR, [customer_id])[0].customer.blocked
+
+
+@pytest.mark.parametrize("customer_id", ["x" * 257, "a\nb"])
+def test_an_id_that_no_call_can_name_is_refused(customer_id: str) -> None:
+    """Its block would hold for nobody."""
+    accounts = Accounts()
+
+    with pytest.raises(InvalidField, match="at most 256 characters"):
+        accounts.customers.create(ADMINISTRATOR, customer_id, {})
+    with pytest.raises(InvalidField, match="at most 256 characters"):
+        accounts.customers.block(ADMINISTRATOR, [customer_id])
+
+
 def test_of_customers_to_delete_one_that_is_missing_keeps_all() -> None:
     accounts = Accounts((Customer("c1", STAMPS),))
 
