@@ -3,6 +3,7 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from threading import Lock
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,6 +46,7 @@ class Booking:
         self._tell = tell
         self._kept: deque[Posting] = deque()
         self._disk_fails = False
+        self._telling = Lock()
 
     @property
     def kept(self) -> int:
@@ -74,9 +76,10 @@ class Booking:
             self._spool.append(list(lines))
             self._disk_fails = False
         except SpoolFailed as error:
-            if not self._disk_fails:
+            with self._telling:
+                is_new, self._disk_fails = not self._disk_fails, True
+            if is_new:
                 _log.error("%s: calls that the database does not take stand in this log as JSON until it does", error)
-            self._disk_fails = True
             for line, posting in lines.items():
                 if len(self._kept) < _MOST_KEPT:
                     self._kept.append(posting)
