@@ -1,4 +1,7 @@
-"""python -m bench: measure straight, nginx and Outcrop in turn, round by round, and print one table."""
+"""python -m bench: measure straight, nginx and Outcrop in turn, round by round, and print one table.
+
+python -m bench estimates: how far off the usage of cut streams is estimated.
+"""
 
 import argparse
 import sys
@@ -7,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bench import load
+from bench import estimates, load
 from bench.contenders import (
     Contender,
     Gateway,
@@ -28,6 +31,9 @@ _WARM_UP_SECONDS = 0.2
 
 def main(arguments: Sequence[str]) -> int:
     options = _options(arguments)
+    if options.what == "estimates":
+        say(estimates.report())
+        return 0
     cores = share_out()
     say(f"{describe()}; {cores.count} of the cores may be used")
     samples = Samples()
@@ -144,6 +150,13 @@ def _document(options: argparse.Namespace, cores: Cores, notes: str, found: str)
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "what",
+        nargs="?",
+        choices=("load", "estimates"),
+        default="load",
+        help="load (the default); estimates: how far off they are, over recorded streams",
+    )
     parser.add_argument("--seconds", type=float, help="of each measurement (3; quick: 0.5)")
     parser.add_argument("--rounds", type=int, help="of all measurements (5; quick: 1)")
     parser.add_argument("--streams", type=int, nargs="+", help="how many at once, up to 1000 (100 300; quick: 100)")

@@ -33,13 +33,10 @@ _LARGEST_INPUT = 1_000_000
 _LEARNING = 0.1
 # Fewer tokens teach nothing: what every message costs beside its text outweighs them.
 _FEWEST_TOKENS = 12
-_SHORTEST_BODY = 400
+_SHORT_TEXT = 400
 # Tokens for each tool that a model calls, beside what it is called with: its name and the frame around it
 _TOOL_CALL_TOKENS = {"anthropic": 34, "nova": 17}
 _TOOL_CALL = 16
-# Tokens for telling a model how to call tools, beside the tools
-_TOOLS_TOLD_TOKENS = {"anthropic": 250, "nova": 330}
-_TOOLS_TOLD = 60
 
 
 @dataclass(slots=True)
@@ -64,27 +61,32 @@ class Produced:
 
 @dataclass(frozen=True, slots=True)
 class Ratio:
-    """How tokens relate to bytes and events for one operation and family; the errors are relative, and say which of
-    the two to trust."""
+    """How tokens relate to bytes and events for one operation and family.
 
-    text_bytes: float  # a token
-    piece_tokens: float  # an event
-    body_bytes: float  # of the request, a token
+    Output: `text_bytes` a token or `piece_tokens` an event, whichever has the smaller relative error. Input:
+    `request_bytes` of text a token, and beside the text `frame_tokens` a request and `tools_tokens` if it has tools.
+    """
+
+    text_bytes: float
+    piece_tokens: float
+    request_bytes: float = 4.6
+    frame_tokens: float = 5.0
+    tools_tokens: float = 60.0
     text_error: float = 0.25
     piece_error: float = 1.0
 
 
 # Fitted on recorded exchanges.
 _STARTS: Mapping[str, Ratio] = {
-    "anthropic": Ratio(4.7, 3.0, 4.3),
-    "nova": Ratio(4.4, 2.7, 4.6),
-    "titan": Ratio(3.6, 12.0, 6.0),
-    "meta": Ratio(4.1, 1.0, 4.2, piece_error=0.05),
-    "mistral": Ratio(3.5, 1.0, 6.0, piece_error=0.05),
-    "cohere": Ratio(6.0, 1.0, 6.0, piece_error=0.05),
-    "ai21": Ratio(5.5, 1.0, 6.0, piece_error=0.05),
-    "openai": Ratio(4.0, 1.0, 4.0, piece_error=0.5),
-    OTHER: Ratio(4.2, 1.0, 4.5, piece_error=0.5),
+    "anthropic": Ratio(4.9, 3.0, 4.8, frame_tokens=9, tools_tokens=340),
+    "nova": Ratio(4.4, 2.7, 4.3, tools_tokens=500),
+    "titan": Ratio(3.6, 12.0),
+    "meta": Ratio(4.1, 1.0, frame_tokens=20, tools_tokens=90, piece_error=0.05),
+    "mistral": Ratio(3.5, 1.0, piece_error=0.05),
+    "cohere": Ratio(6.0, 1.0, frame_tokens=0, piece_error=0.05),
+    "ai21": Ratio(5.5, 1.0, piece_error=0.05),
+    "openai": Ratio(4.0, 1.0, frame_tokens=60, tools_tokens=40, piece_error=0.5),
+    OTHER: Ratio(4.2, 1.0, piece_error=0.5),
 }
 
 
@@ -119,16 +121,23 @@ class Ratios:
             )
 
     def learn_input(self, operation: str, family: str, facts: RequestFacts, tokens: int) -> None:
-        """From any call whose input AWS reported, its cached part too."""
-        told = _TOOLS_TOLD_TOKENS.get(family, _TOOLS_TOLD) if facts.has_tools else 0
-        if family not in FAMILIES or facts.media_bytes or facts.body_bytes < _SHORTEST_BODY:
-            return
-        if tokens - told < _FEWEST_TOKENS:
+        """From a stream whose input AWS reported; `tokens`: the cached part too. One call teaches one of the three."""
+        if family not in FAMILIES or facts.media_bytes or not facts.text_bytes:
             return
         with self._lock:
             known = self.of(operation, family)
-            seen = facts.body_bytes / (tokens - told)
-            self._learned[operation, family] = replace(known, body_bytes=_nearer(known.body_bytes, seen))
+            beside = known.frame_tokens + (known.tools_tokens if facts.has_tools else 0)
+            missing = tokens - beside - facts.text_bytes / known.request_bytes
+            if facts.text_bytes >= _SHORT_TEXT and tokens - beside >= _FEWEST_TOKENS:
+                seen = facts.text_bytes / (tokens - beside)
+                known = replace(known, request_bytes=_nearer(known.request_bytes, seen))
+            elif facts.has_tools:
+                seen = max(1.0, known.tools_tokens + missing)
+                known = replace(known, tools_tokens=_nearer(known.tools_tokens, seen))
+            else:
+                seen = max(1.0, known.frame_tokens + missing)
+                known = replace(known, frame_tokens=_nearer(max(1.0, known.frame_tokens), seen))
+            self._learned[operation, family] = known
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,12 +148,16 @@ class Estimate:
     how: str
 
 
-def estimated_input(ratio: Ratio, family: str, facts: RequestFacts) -> Estimate:
-    told = _TOOLS_TOLD_TOKENS.get(family, _TOOLS_TOLD) if facts.has_tools else 0
-    text = max(0, facts.body_bytes - facts.media_bytes)
+def estimated_input(ratio: Ratio, facts: RequestFacts) -> Estimate:
+    text = facts.text_bytes / ratio.request_bytes + ratio.frame_tokens + (ratio.tools_tokens if facts.has_tools else 0)
     media = min(_MEDIA_TOKENS * ceil(facts.media_bytes / _MEDIA_BYTES), facts.media_bytes // _MEDIA_BYTES_A_TOKEN)
-    tokens = min(_LARGEST_INPUT, max(1, round(text / ratio.body_bytes) + told + media))
-    return Estimate(tokens, f"input {facts.body_bytes} bytes of request at {ratio.body_bytes:.1f} bytes a token")
+    beside = "".join(
+        f" and {words}"
+        for words, there in ((f"{facts.media_bytes} of media", facts.media_bytes), ("tools", facts.has_tools))
+        if there
+    )
+    how = f"input {facts.text_bytes} bytes of text{beside} at {ratio.request_bytes:.1f} bytes a token"
+    return Estimate(min(_LARGEST_INPUT, max(1, round(text) + media)), how)
 
 
 def estimated_output(ratio: Ratio, family: str, produced: Produced) -> Estimate:

@@ -7,6 +7,7 @@ from app.core.bedrock_calls import BedrockCall
 from app.core.json_skim import Skimmed
 from app.core.model_families import bare_model
 from app.core.output_maxima import MAXIMUM_MEMBERS, most_output_tokens
+from app.core.request_text import NOTHING_SAID, said_in
 from app.core.request_units import UNIT_MEMBERS, image_size, units_of
 from app.core.usage import RequestFacts
 from app.core.usage_forms import members
@@ -21,12 +22,6 @@ FACT_MEMBERS = (
     | MAXIMUM_MEMBERS
     | UNIT_MEMBERS
 )
-
-# What stands before media in base64, in any vendor's form, and how long a string must be to count as media
-_MEDIA = (b'"bytes"', b'"data"', b";base64,", b'"inputImage"', b'"images"')
-_SHORTEST_MEDIA = 1024
-# Bodies below this cannot hold enough media to matter
-_SMALL_BODY = 4096
 
 _TRACED = ("InvokeAgent", "InvokeInlineAgent")
 # What AWS answers every other operation with has no word on usage (recorded), or none that its shape promises.
@@ -55,6 +50,7 @@ def request_facts(
     """`skimmed`: the body's FACT_MEMBERS; `headers`: of the request, with lower-case names. Never raises."""
     values = skimmed.values
     units = units_of(call, skimmed, body)
+    said = said_in(body) if call.streams else NOTHING_SAID
     return RequestFacts(
         body_bytes=len(body),
         max_output_tokens=most_output_tokens(call, values),
@@ -63,8 +59,9 @@ def request_facts(
         image_size=image_size(call, values),
         reports_usage=_reports(call, values, units),
         billed=bool(call.operation and call.operation.billed),
-        media_bytes=_media_bytes(body) if len(body) >= _SMALL_BODY else 0,
-        has_tools=any(values.get(name) for name in _TOOLS),
+        text_bytes=said.text_bytes,
+        media_bytes=said.media_bytes,
+        has_tools=any(values.get(name) or name in skimmed.sizes for name in _TOOLS),
     )
 
 
@@ -98,18 +95,3 @@ def _reports(call: BedrockCall, values: Mapping[str, Any], units: Mapping[str, i
         # Pegasus is billed by the second of a video that only AWS has seen
         return bool(units)
     return name in _REPORTING or bool(units)
-
-
-def _media_bytes(body: bytes | bytearray) -> int:
-    """How much of a body is media in base64: found by `find`, which is as fast as memory, whatever the length."""
-    found = 0
-    for sign in _MEDIA:
-        at = body.find(sign)
-        while at >= 0:
-            start = body.find(b'"', at + len(sign)) + 1 if sign[:1] == b'"' else at + len(sign)
-            end = body.find(b'"', start) if start else -1
-            if end < 0:
-                break
-            found += end - start if end - start >= _SHORTEST_MEDIA else 0
-            at = body.find(sign, end)
-    return min(found, len(body))

@@ -77,8 +77,8 @@ class RequestFacts:
     request itself says AWS will bill, such as {"query": 1} of a rerank call or {"output_video_second": 6};
     `image_size`: of the images asked for; `reports_usage`: whether AWS's answer to this call, or `units`, will say
     what was used: a call that does not cannot be metered. `billed`: whether AWS bills the operation at all.
-    `media_bytes` of `body_bytes` are images, sound and documents in base64, and `has_tools` says that the model is told
-    of tools: for the estimate of a stream that is cut.
+    For the estimate of a stream that is cut, and 0 for every other call: of `body_bytes`, `text_bytes` are what is said,
+    `media_bytes` images, sound and documents in base64. `has_tools`: whether the model is told of tools.
     """
 
     body_bytes: int = 0
@@ -88,6 +88,7 @@ class RequestFacts:
     image_size: str | None = None
     reports_usage: bool = False
     billed: bool = False
+    text_bytes: int = 0
     media_bytes: int = 0
     has_tools: bool = False
 

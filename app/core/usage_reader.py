@@ -144,7 +144,7 @@ class Reader:
         asked, ratio = self.asked, self.asked.ratios.of(self.asked.operation, self.asked.family)
         words = []
         if tokens.input is None:
-            found = estimated_input(ratio, asked.family, asked.facts)
+            found = estimated_input(ratio, asked.facts)
             tokens = Tokens(input=found.tokens).over(tokens)
             words.append(found.how)
         else:
