@@ -9,9 +9,9 @@ from decimal import Decimal
 from app.core import limit_refusals
 from app.core.accounts import KeyGrant
 from app.core.errors import StoreUnavailable
+from app.core.killed_calls import call_of
 from app.core.ledger_entries import Account, Entry, Posting, Window
 from app.core.limits import Payer, PayingCustomer, accounts_of, budgeted, claims_of, payers_of
-from app.core.posting_json import line_of
 from app.core.tickets import Claim, Refusal, Ticket
 from app.gateway.ports import Counters, Tickets
 
@@ -117,7 +117,7 @@ class Admission:
         ticket = None
         if claims:
             posting = Posting(order.entry, accounts_of(payers, now), call_id)
-            ticket = Ticket(call_id, now, claims, {"posting": line_of(posting)})
+            ticket = Ticket(call_id, now, claims, call_of(posting))
         return Ticket(call_id, now, counted) if counted else None, ticket
 
     def _take(self, source: Tickets | Counters, ticket: Ticket, payers: tuple[Payer, ...]) -> Ticket | None:
