@@ -40,6 +40,10 @@ bench: $(VENV)/.dev ## measure it (ARGS="--quick", "--rounds 9 --write", "--help
 test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest
 
+.PHONY: fuzz
+fuzz: $(VENV)/.dev ## feed the reader of AWS's answers what nobody would send (SECONDS=60)
+	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
+
 .PHONY: check
 check: $(VENV)/.dev ## format, lint and types
 	$(BIN)/ruff format --check .

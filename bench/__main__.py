@@ -162,6 +162,7 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--streams", type=int, nargs="+", help="how many at once, up to 1000 (100 300; quick: 100)")
     parser.add_argument("--quick", action="store_true", help="under 20 s, to see that it works")
     parser.add_argument("--write", action="store_true", help="write bench/RESULTS.md")
+    parser.add_argument("--tap", action="store_true", help="what reading answers and pricing them adds")
     parser.add_argument("--profile", action="store_true", help="where the worker's CPU goes, by py-spy")
     options = parser.parse_args(arguments)
     options.seconds = options.seconds or (0.5 if options.quick else 3.0)

@@ -165,9 +165,9 @@ class Tap:
 
 def _is_error(skimmed: Skimmed, wants: frozenset[str]) -> bool:
     """An error's members, and none that a reader wants. `Output` is how AWS says that it knows no such operation."""
-    if skimmed.sizes or any(skimmed.values.get(name) for name in wants - _ERROR_MEMBERS):
-        return False
     values = skimmed.values
+    if _ERROR_MEMBERS.isdisjoint(values) or skimmed.sizes or any(values.get(name) for name in wants - _ERROR_MEMBERS):
+        return False
     return bool(values.get("error") or values.get("Output")) or any(
         isinstance(values.get(name), str) for name in ("__type", "message", "Message")
     )
