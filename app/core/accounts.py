@@ -196,6 +196,7 @@ class AuditEntry:
     after: Mapping[str, Any] | None
 
 
+Spender = VirtualKey | Team | User | Customer
 Record = VirtualKey | KeySecret | Team | Member | User | Customer | Budget
 
 

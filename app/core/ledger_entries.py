@@ -123,8 +123,28 @@ class Posting:
 
 
 @dataclass(frozen=True, slots=True)
+class Adjustment:
+    """A change of what an account spent that no call made. US dollars; `by` as in Stamps.
+
+    `spend`: what the window's spend is set to, of which total_spend knows nothing; None: `carried` is brought along from
+    elsewhere, and added to both. `names`: fields of Entry that say whose it is.
+    """
+
+    account: Account
+    window: Window
+    by: str
+    spend: Decimal | None = None
+    carried: Decimal = Decimal(0)
+    names: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class Booked:
-    """What `settle` knows when it returns. `key_spend`: of the key's window, None where it was not committed yet."""
+    """What `settle` knows when it returns. `key_spend`: of the key's window, None where it was not committed yet.
+
+    `spends`: of every account that the posting moved.
+    """
 
     committed: bool
     key_spend: Decimal | None = None
+    spends: Mapping[Account, Decimal] = field(default_factory=dict)

@@ -1,6 +1,7 @@
 """What the gateway needs from outside. Implementers do not import this file; mypy compares the shapes."""
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Protocol, TypeVar
 
 from app.core.accounts import (
@@ -11,6 +12,7 @@ from app.core.accounts import (
     KeySecret,
     Member,
     Record,
+    Spender,
     Team,
     User,
     VirtualKey,
@@ -194,6 +196,21 @@ class Changing(Records, Protocol):
 
     def note(self, entry: AuditEntry) -> None:
         """Write to the audit log."""
+
+    def set_spend(self, account: Spender, spend: Decimal, by: str) -> None:
+        """Set what an account spent in its budget's window, US dollars; what it spent in all stays. `by` as in Stamps.
+
+        Written to the ledger. At the end of the change, so that calls are not held up: reads do not see it before.
+        """
+
+    def carry_spend(self, account: Spender, amount: Decimal, by: str) -> None:
+        """The same for what it spent elsewhere, before: added to the window's spend and to all."""
+
+    def reset_spends(self, after: Account | None, by: str) -> tuple[tuple[Account, Decimal], ...]:
+        """Set to 0 what keys and teams spent in their windows, of some hundred by their order, from `after` on.
+
+        Those that had spent, each with what; none: there are no more. Written to the ledger.
+        """
 
 
 class Registry(Protocol):
