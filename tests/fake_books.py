@@ -6,7 +6,7 @@ from decimal import Decimal
 from time import monotonic, sleep
 
 from app.core.errors import InvalidField, StoreUnavailable
-from app.core.ledger_entries import Booked, Posting
+from app.core.ledger_entries import Account, Posting
 
 _PATIENCE_SECONDS = 10.0
 
@@ -30,7 +30,7 @@ class FakeBooks:
         self._answer()
         return self.name
 
-    def book(self, postings: Sequence[Posting]) -> Mapping[str, Booked]:
+    def book(self, postings: Sequence[Posting]) -> Mapping[Account, Decimal]:
         self.batches.append(len(postings))
         self._answer()
         if self.fault:
@@ -40,7 +40,7 @@ class FakeBooks:
         for posting in postings:
             self.rows.setdefault(posting.entry.request_id, posting)
         spend = sum((posting.entry.charge.cost or Decimal(0) for posting in self.rows.values()), Decimal(0))
-        return {posting.entry.request_id: Booked(committed=True, key_spend=spend) for posting in postings}
+        return {account: spend for posting in postings for account, _ in posting.accounts}
 
     def freeze(self) -> None:
         """From now on nothing is answered, until `thaw`."""

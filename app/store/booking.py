@@ -3,13 +3,14 @@
 import logging
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from threading import Lock
 from typing import Protocol
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import GatewayError, StoreUnavailable
-from app.core.ledger_entries import Booked, Posting
+from app.core.ledger_entries import Account, Booked, Posting
 from app.core.posting_json import line_of, posting_of
 from app.store.disk_thread import off_the_hub
 from app.store.spool import Spool
@@ -28,20 +29,23 @@ _UNBOOKABLE = (*_FAULTS, GatewayError, SQLAlchemyError)
 class Books(Protocol):
     """The ledger in the database."""
 
-    def book(self, postings: Sequence[Posting]) -> Mapping[str, Booked]:
-        """All of them or none, by request id; those that are there already change nothing. Raises StoreUnavailable."""
+    def book(self, postings: Sequence[Posting]) -> Mapping[Account, Decimal]:
+        """All of them or none; those that are there already change nothing. Raises StoreUnavailable.
 
-    def identity(self) -> str | None:
-        """The database's own name. Raises StoreUnavailable."""
+        The accounts that moved, with what they have spent in their budget windows.
+        """
 
 
 class Booking:
     """Books, or keeps for later. `keep` is for any number of threads, the rest for one."""
 
-    def __init__(self, books: Books, spool: Spool, tell: Callable[[str], None]) -> None:
-        """`tell` writes a line to the log as it is."""
+    def __init__(
+        self, books: Books, identify: Callable[[], str | None], spool: Spool, tell: Callable[[str], None]
+    ) -> None:
+        """`identify` asks the database for its own name; `tell` writes a line to the log as it is."""
         self.rejected = 0
         self._books = books
+        self._identify = identify
         self._spool = spool
         self._tell = tell
         self._kept: deque[Posting] = deque()
@@ -56,13 +60,13 @@ class Booking:
     def meet(self) -> None:
         """Ask the database for its name. Raises StoreUnavailable."""
         try:
-            self._spool.know(self._books.identity())
+            self._spool.know(self._identify())
         except SQLAlchemyError as error:
             raise StoreUnavailable("The database does not say its name.", reason=type(error).__name__) from None
 
     def book(self, postings: Iterable[Posting]) -> dict[str, Booked]:
         """By request id; what no column can hold is set aside and not among them. Raises StoreUnavailable."""
-        return dict(self._booked(list({posting.entry.request_id: posting for posting in postings}.values())))
+        return dict(self._booked(list(postings)))
 
     def keep(self, postings: Sequence[Posting]) -> None:
         """On the disk when this returns; where that fails, in memory and in the log. Never raises."""
@@ -146,7 +150,7 @@ class Booking:
         if not postings:
             return
         try:
-            yield from self._books.book(postings).items()
+            spent = self._books.book(postings)
         except StoreUnavailable:
             raise
         except _UNBOOKABLE as error:
@@ -156,6 +160,10 @@ class Booking:
             half = len(postings) // 2
             yield from self._booked(postings[:half])
             yield from self._booked(postings[half:])
+        else:
+            for posting in postings:
+                key = Account("key", posting.entry.key_id or "")
+                yield posting.entry.request_id, Booked(committed=True, key_spend=spent.get(key))
 
     def _reject(self, posting: Posting, error: Exception) -> None:
         # an error of the driver's may repeat what a caller sent

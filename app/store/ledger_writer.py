@@ -67,13 +67,17 @@ class LedgerWriter:
         books: Books,
         spool: Spool,
         *,
+        identify: Callable[[], str | None],
         disk_is_lost: bool = False,
         tell: Callable[[str], None] = say_line,
         pace: Pace = _PACE,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`disk_is_lost`: with the process, so what is left at its end is told. `tell`: writes a line to the log."""
-        self._booking = Booking(books, spool, tell)
+        """`identify`: asks the database for its own name, raises StoreUnavailable.
+
+        `disk_is_lost`: with the process, so what is left at its end is told. `tell`: writes a line to the log.
+        """
+        self._booking = Booking(books, identify, spool, tell)
         self._spool = spool
         self._disk_is_lost = disk_is_lost
         self._pace = pace

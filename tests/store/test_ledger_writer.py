@@ -47,7 +47,9 @@ def make(books: FakeBooks, folder: Path, told: list[str]) -> Iterator[WriterMake
 
     def make(pace: Pace = QUICK, **more: Any) -> LedgerWriter:
         spool = Spool(folder, "here", lambda: NOW)
-        made.append(LedgerWriter(books, spool, pace=pace, tell=told.append, now=lambda: NOW, **more))
+        made.append(
+            LedgerWriter(books, spool, identify=books.identity, pace=pace, tell=told.append, now=lambda: NOW, **more)
+        )
         return made[-1]
 
     yield make
@@ -211,7 +213,7 @@ def test_what_a_worker_leaves_behind_is_booked_by_one_that_runs_when_asked(make:
     other = make(Pace(wait=10, probe=10, look=600))
     other.settle(posting("r-1"))
     left = Spool(other._spool._folder, "here", lambda: NOW)
-    one = LedgerWriter(books, left, pace=QUICK)
+    one = LedgerWriter(books, left, identify=books.identity, pace=QUICK)
     books.away = True
     one.settle(posting("left"))
     one.close(5)
