@@ -63,6 +63,8 @@ header_map = "dangerous"
 forwarder_headers = ""
 # gunicorn answers 400 where these contradict each other, and nothing here asks for the scheme
 secure_scheme_headers: dict[str, str] = {}
+# of the 4 s that gunicorn's worker keeps of the stop's grace
+_CLOSING_SECONDS = 3.0
 _UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
 
 
@@ -116,3 +118,10 @@ def post_worker_init(worker: Any) -> None:
     worker.wsgi.extensions["outcrop"].run(announce=worker.age == 1)
     if worker.age == 1:
         gevent.spawn(SchemaUpgrade(worker.wsgi.extensions["schema"]).run_when_it_answers)
+
+
+def worker_exit(server: Any, worker: Any) -> None:
+    """All calls have ended: what of them is not booked yet is, or is kept where the next start finds it."""
+    startup = getattr(worker, "wsgi", None) and worker.wsgi.extensions.get("outcrop")
+    if startup:
+        startup.close_books(_CLOSING_SECONDS)

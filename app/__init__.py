@@ -2,50 +2,33 @@
 
     web ──> gateway ──> core <── upstream, store
 
-`create_app` is the only place that sees all of them. Each package's own __init__ states its rule, and
-tests/test_architecture.py holds them.
+`create_app`, with app/assembly.py, is the only place that sees all of them. Each package's own __init__ states its
+rule, and tests/test_architecture.py holds them.
 """
 
-import secrets
 import time
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Callable
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from flask import Flask, request
 from werkzeug.routing import BaseConverter
 
-from app.core.account_changes import AccountChanges
+from app.assembly import Desks, Money, now
 from app.core.errors import StoreUnavailable
 from app.core.key_pairs import KeyPairs
-from app.core.operation_grants import unknown_operation_entries
 from app.core.operations import load_table
 from app.core.policy import RegionRules
 from app.core.prices import PriceBook
-from app.core.virtual_keys import new_text, token_of
-from app.gateway.audit_trail import AuditTrail
-from app.gateway.audited_changes import AuditedRegistry
-from app.gateway.budget_desk import BudgetDesk
-from app.gateway.customer_desk import CustomerDesk
 from app.gateway.diagnosis import Diagnosis, Finding
 from app.gateway.doorman import Doorman
-from app.gateway.key_changes import KeyChanges, KeyMaker
-from app.gateway.key_desk import KeyDesk
 from app.gateway.key_directory import KeyDirectory
-from app.gateway.member_desk import MemberDesk
 from app.gateway.model_catalog import ModelCatalog
 from app.gateway.passage import Passage
-from app.gateway.ports import Bedrock, UsageReads
+from app.gateway.ports import Bedrock
 from app.gateway.price_desk import PriceDesk
-from app.gateway.reports import Reports
-from app.gateway.standings import Standings
-from app.gateway.team_desk import TeamDesk
-from app.gateway.user_desk import UserDesk
 from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
-from app.store.ledger import NoLedger
 from app.store.registry import Registry
 from app.store.rows import db
 from app.store.schema import Migrations, Schema, State
@@ -58,18 +41,9 @@ from app.upstream.signing import Signer
 from app.web import bedrock_proxy, command_line, errors, health
 from app.web.access import LoopbackOnly, caller_address
 from app.web.admin_api import (
-    audit,
-    budgets,
-    credentials,
-    customers,
     description,
-    global_spend,
-    keys,
     models,
-    spend,
     spend_calculation,
-    teams,
-    users,
 )
 from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
@@ -97,22 +71,25 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
     diagnosis = _diagnosis(bedrock, settings)
-    directory = KeyDirectory(Registry(database, _now), settings.known_key_seconds, time.monotonic)
-    doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), _now)
+    directory = KeyDirectory(Registry(database, now), settings.known_key_seconds, time.monotonic)
+    doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), now)
+    prices = PriceBook.load(settings.prices)
+    money = Money(settings, database, prices)
     passage = Passage(
         doorman=doorman,
         operations=operations,
         regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
         bedrock=bedrock,
-        ledger=NoLedger(),
+        bookkeeping=money.bookkeeping(directory, bedrock),
         journal=RequestLog(settings.log_format),
         clock=time.monotonic,
+        tells_aws_who=settings.log_caller_to_aws,
     )
     options = _proxy_options(settings, frozenset(operations.services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
-    desks = _Desks(settings, Registry(database, _now), directory.refresh, UsageReports(database))
+    desks = Desks(settings, Registry(database, now), directory.refresh, UsageReports(database))
     catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
-    price_desk = PriceDesk(PriceBook.load(settings.prices), settings.region, _now)
+    price_desk = PriceDesk(prices, settings.region, now)
     nouns = {"models": models.routes(catalog), "prices": spend_calculation.routes(price_desk)}
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
@@ -124,6 +101,8 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
         settings,
         keep_credentials=credentials.start,
         poll_keys=directory.poll,
+        beat=money.beat,
+        close_books=money.close,
         diagnosis=diagnosis,
         database=database.describe(),
         database_answers=database.answers,
@@ -150,49 +129,7 @@ def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> N
         app.register_blueprint(blueprint)
 
 
-class _Desks:
-    """Where keys and accounts are kept in order."""
-
-    def __init__(
-        self, settings: Settings, registry: Registry, after_change: Callable[[], None], reads: UsageReads
-    ) -> None:
-        audited = AuditedRegistry(registry, _now, lambda: str(uuid4()), after_change)
-        pairs = KeyPairs(settings.secret_keys)
-        maker = KeyMaker(
-            new_text=lambda: new_text(secrets.token_urlsafe),
-            new_access_key_id=lambda: pairs.new_id(secrets.token_bytes),
-            pairs=pairs,
-            reserved=frozenset({token_of(settings.master_key)} if settings.master_key else ()),
-        )
-        changes = AccountChanges(_unknown_operations)
-        self.keys = KeyDesk(audited, maker, _unknown_operations)
-        self.teams = TeamDesk(audited, changes)
-        self.members = MemberDesk(audited)
-        self.users = UserDesk(audited, changes, KeyChanges(maker, _unknown_operations))
-        self.customers = CustomerDesk(audited, changes)
-        self.budgets = BudgetDesk(audited, changes)
-        self.audit_trail = AuditTrail(audited)
-        self.reports = Reports(reads, registry, _now)
-        self.standings = Standings(reads, registry, _now, rates_elsewhere=settings.redis_url is not None)
-
-    def nouns(self) -> dict[str, list[Route[Any, Any]]]:
-        """The admin routes, by what they are about."""
-        return {
-            "keys": keys.routes(self.keys, self.standings),
-            "teams": teams.routes(self.teams, self.members, self.standings),
-            "users": users.routes(self.users, self.standings),
-            "customers": customers.routes(self.customers, self.standings),
-            "budgets": budgets.routes(self.budgets),
-            "audit": audit.routes(self.audit_trail),
-            "spend": [
-                *spend.routes(self.reports, self.keys, self.users),
-                *global_spend.routes(self.reports),
-            ],
-            "credentials": credentials.routes(),
-        }
-
-
-def _add_commands(app: Flask, desks: _Desks, database: Callable[[], Finding]) -> None:
+def _add_commands(app: Flask, desks: Desks, database: Callable[[], Finding]) -> None:
     found = CommandDesks(desks.keys, desks.teams, desks.users, desks.reports, desks.standings, database)
     for make in (keys_group, teams_group, users_group):
         app.cli.add_command(make(found))
@@ -211,14 +148,6 @@ def _database_finding(schema: Schema, database: Database) -> Finding:
         State.AHEAD: (" has a later version's tables", "Run the version that made them, or a later one."),
     }.get(state, ("", None))
     return Finding("database", name + text, remedy, warns=state is State.BEHIND)
-
-
-def _unknown_operations(entries: Sequence[str]) -> Sequence[str]:
-    return unknown_operation_entries(entries, load_table())
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 def _flask() -> Flask:

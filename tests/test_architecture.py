@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app"
 FILES = sorted(APP.rglob("*.py"))
-# What each layer may import of ours. app/__init__.py wires them and may import all; settings are read by web and it.
+# What each layer may import of ours. app/__init__.py and app/assembly.py wire them and may import all; settings are read by web and it.
 MAY_IMPORT = {
     "core": {"core"},
     "gateway": {"core", "gateway"},
@@ -63,7 +63,7 @@ def _functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-LAYERED = [file for file in FILES if file != APP / "__init__.py"]
+LAYERED = [file for file in FILES if file not in (APP / "__init__.py", APP / "assembly.py")]
 
 
 @pytest.mark.parametrize("file", LAYERED, ids=lambda file: str(file.relative_to(ROOT)))

@@ -6,17 +6,18 @@ from app.core import bedrock_calls, header_rules, policy
 from app.core.bedrock_calls import BedrockCall
 from app.core.callers import Caller
 from app.core.errors import GatewayError
-from app.core.estimates import Ratios
 from app.core.json_bodies import JsonBody
 from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
 from app.core.operations import OperationsTable
 from app.core.policy import RegionRules
-from app.core.tap import Tap
-from app.core.usage import RequestFacts
+from app.core.request_metadata import identity_of, with_identity
+from app.gateway.bookkeeping import Bookkeeping, Tab
 from app.gateway.doorman import Doorman
 from app.gateway.metered_reply import MeteredReply
-from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
+from app.gateway.ports import Bedrock, Body, Client, Journal, UpstreamReply
 from app.gateway.settlement import Settlement
+
+_ERROR = 400
 
 
 class Passage:
@@ -29,21 +30,24 @@ class Passage:
         operations: OperationsTable,
         regions: RegionRules,
         bedrock: Bedrock,
-        ledger: Ledger,
+        bookkeeping: Bookkeeping,
         journal: Journal,
         clock: Callable[[], float],
+        tells_aws_who: bool = False,
     ) -> None:
+        """`tells_aws_who`: write who is calling into what AWS logs of a call."""
         self._doorman = doorman
         self._operations = operations
         self._regions = regions
         self._bedrock = bedrock
-        self._ledger = ledger
+        self._bookkeeping = bookkeeping
         self._journal = journal
         self._clock = clock
+        self._tells_aws_who = tells_aws_who
 
     def open(self, record: CallRecord, client: Client) -> Settlement:
         """A call has arrived: what ends it, exactly once."""
-        return Settlement(record, client, self._ledger, self._journal, self._clock)
+        return Settlement(record, client, self._bookkeeping, self._journal, self._clock)
 
     def run(self, request: ProxyRequest, body: Body, settlement: Settlement) -> MeteredReply:
         """One call, up to the head of its reply. Raises GatewayError, which ends in settlement.refuse."""
@@ -64,6 +68,9 @@ class Passage:
             proof.check(content)
             call = _decided(caller, call, JsonBody(content, request.headers))
             _note(record, call)
+            settlement.tab = tab = self._bookkeeping.open(caller, call, request, content, record)
+            if self._tells_aws_who:
+                headers, content = with_identity(call, headers, content, identity_of(caller, tab.attribution))
             if call.streams:
                 settlement.client.watch(cancellation)
             target = request.target.path_and_query
@@ -74,7 +81,7 @@ class Passage:
         finally:
             body.release()
         record.overhead_ms = round(settlement.elapsed_ms() - reply.waited_ms - uploaded_ms, 2)
-        return self._metered(reply, call, settlement, cancellation)
+        return self._metered(reply, tab, settlement, cancellation)
 
     def _region(self, request: ProxyRequest) -> str:
         in_arns = bedrock_calls.region_in_arns(request.target.segments)
@@ -82,17 +89,19 @@ class Passage:
         return policy.choose_region(self._regions, request.target.region, in_arns, in_scope)
 
     def _metered(
-        self, reply: UpstreamReply, call: BedrockCall, settlement: Settlement, cancellation: Cancellation
+        self, reply: UpstreamReply, tab: Tab, settlement: Settlement, cancellation: Cancellation
     ) -> MeteredReply:
         record = settlement.record
         record.status = reply.status
-        record.aws_request_id = next((v for n, v in reply.headers if n.lower() == "x-amzn-requestid"), None)
-        break_exception = call.operation.break_exception if call.operation else None
+        record.aws_request_id = _header(reply, "x-amzn-requestid")
+        if reply.status >= _ERROR:
+            record.error = (_header(reply, "x-amzn-errortype") or "").partition(":")[0] or None
+        break_exception = tab.call.operation.break_exception if tab.call.operation else None
         try:
-            tap = Tap(call, RequestFacts(), Ratios(), reply.status, reply.headers)
+            tap = self._bookkeeping.answered(tab, reply.status, reply.headers)
             metered = MeteredReply(reply, settlement, cancellation, tap, break_exception)
             record.streamed = metered.streamed
-            if metered.streamed and not call.streams:
+            if metered.streamed and not tab.call.streams:
                 settlement.client.watch(cancellation)
             metered.begin()
         except GatewayError:
@@ -106,6 +115,10 @@ def _decided(caller: Caller, call: BedrockCall, body: JsonBody) -> BedrockCall:
     call = bedrock_calls.decide_by_body(call, body)
     policy.check_body(caller, call, body)
     return call
+
+
+def _header(reply: UpstreamReply, name: str) -> str | None:
+    return next((value for known, value in reply.headers if known.lower() == name), None)
 
 
 def _note_caller(record: CallRecord, caller: Caller) -> None:

@@ -2,21 +2,38 @@
 
 from collections.abc import Callable
 
-from app.core.errors import CallerError, ClientLeft, CredentialsMissing, GatewayError, StoreUnavailable, WorkerFull
+from app.core.errors import (
+    CallerError,
+    ClientLeft,
+    CredentialsMissing,
+    GatewayError,
+    StoreUnavailable,
+    UpstreamUnreachable,
+    WorkerFull,
+)
 from app.core.messages import CallRecord, Ending
-from app.gateway.ports import Client, Journal, Ledger
+from app.gateway.bookkeeping import Bookkeeping, Tab
+from app.gateway.ports import Client, Journal
+
+_REFUSALS = (CallerError, CredentialsMissing, StoreUnavailable, WorkerFull)
 
 
 class Settlement:
-    """Opened when a call arrives; `settle` or `refuse` ends it."""
+    """Opened when a call arrives; `settle` or `refuse` ends it. `tab`: its money, once it may start."""
 
     def __init__(
-        self, record: CallRecord, client: Client, ledger: Ledger, journal: Journal, clock: Callable[[], float]
+        self,
+        record: CallRecord,
+        client: Client,
+        bookkeeping: Bookkeeping,
+        journal: Journal,
+        clock: Callable[[], float],
     ) -> None:
         """`clock` is monotonic, in seconds, the one that `record.arrived` was read from."""
         self.record = record
         self.client = client
-        self._ledger = ledger
+        self.tab: Tab | None = None
+        self._bookkeeping = bookkeeping
         self._journal = journal
         self._clock = clock
 
@@ -27,7 +44,7 @@ class Settlement:
     def settle(self, ending: Ending) -> None:
         """End a call that reached AWS. The first ending counts."""
         if self._close(ending):
-            self._ledger.settle(self.record)
+            self._book(reached_aws=True)
             self._journal.write(self.record)
 
     def refuse(self, error: GatewayError) -> None:
@@ -36,12 +53,19 @@ class Settlement:
         ending: Ending = "failed"
         if isinstance(error, ClientLeft):
             ending = "client_left"
-        elif isinstance(error, CallerError | CredentialsMissing | StoreUnavailable | WorkerFull):
+        elif isinstance(error, _REFUSALS):
             ending = "refused"
-        if self.record.sent:
-            self.settle(ending)
-        elif self._close(ending):
-            self._journal.write(self.record)
+        if not self._close(ending):
+            return
+        if self.record.sent and ending != "refused":
+            self._book(reached_aws=not isinstance(error, UpstreamUnreachable))
+        elif self.tab:
+            self._bookkeeping.void(self.tab)
+        self._journal.write(self.record)
+
+    def _book(self, *, reached_aws: bool) -> None:
+        if self.tab:
+            self._bookkeeping.close(self.tab, self.record, reached_aws=reached_aws)
 
     def _close(self, ending: Ending) -> bool:
         if self.record.ended is not None:

@@ -134,6 +134,7 @@ class _Relayed(Response):
             ("x-litellm-call-id", record.call_id),
             ("x-outcrop-region", record.region or ""),
             ("x-outcrop-overhead-ms", str(record.overhead_ms)),
+            *_money(record),
         ]
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -144,6 +145,12 @@ class _Relayed(Response):
             pieces.close()
             raise
         return pieces
+
+
+def _money(record: CallRecord) -> list[tuple[str, str]]:
+    """What is known before the headers leave: of answers that were read whole."""
+    known = (("x-litellm-response-cost", record.cost), ("x-litellm-key-spend", record.key_spend))
+    return [(name, format(amount.normalize(), "f")) for name, amount in known if amount is not None]
 
 
 class _Pieces:

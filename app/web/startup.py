@@ -34,6 +34,25 @@ def announcement(settings: Settings, database: str) -> list[str]:
     return lines
 
 
+class _Loop:
+    """Calls a function again and again, beside everything else."""
+
+    def __init__(self, work: Callable[[], float]) -> None:
+        """`work` returns in how many seconds to call it again."""
+        self._work = work
+
+    def start(self, *_: object) -> None:
+        """It ends by errors nobody foresaw alone, which gevent prints, and is then begun again."""
+        gevent.spawn_later(_AGAIN_SECONDS if _ else 0, self._run).link_exception(self.start)
+
+    def _run(self) -> None:
+        while True:
+            seconds = _AGAIN_SECONDS
+            with gevent.Timeout(_POLL_SECONDS, False):  # noqa: FBT003  # gevent's way: end the block, raise nothing
+                seconds = self._work()
+            gevent.sleep(seconds)
+
+
 class Startup:
     """What a worker does once it is up."""
 
@@ -43,17 +62,21 @@ class Startup:
         *,
         keep_credentials: Callable[[], None],
         poll_keys: Callable[[], float],
+        beat: Callable[[], float],
+        close_books: Callable[[float], None],
         diagnosis: Diagnosis,
         database: str,
         database_answers: Callable[[], bool],
     ) -> None:
         """`keep_credentials` begins to look for AWS credentials, beside the request path.
 
-        `poll_keys` learns which keys changed, and says in how many seconds to ask again.
+        `poll_keys` learns which keys changed, `beat` says that this worker lives and looks after those that no longer
+        do; both say in how many seconds to call them again. `close_books` books what is left, within so many seconds.
         """
         self._settings = settings
         self._keep_credentials = keep_credentials
-        self._poll_keys = poll_keys
+        self._loops = (_Loop(poll_keys), _Loop(beat))
+        self.close_books = close_books
         self._diagnosis = diagnosis
         self._database = database
         self._database_answers = database_answers
@@ -61,22 +84,12 @@ class Startup:
     def run(self, *, announce: bool) -> None:
         """`announce` in one worker alone."""
         self._keep_credentials()
-        self._spawn_poller()
+        for loop in self._loops:
+            loop.start()
         if announce:
             for line in announcement(self._settings, self._database):
                 _log.info(line)
             gevent.spawn(self._look_around)
-
-    def _spawn_poller(self, *_: object) -> None:
-        """It ends by errors nobody foresaw alone, which gevent prints, and is then begun again."""
-        gevent.spawn_later(_AGAIN_SECONDS if _ else 0, self._keep_polling).link_exception(self._spawn_poller)
-
-    def _keep_polling(self) -> None:
-        while True:
-            seconds = _AGAIN_SECONDS
-            with gevent.Timeout(_POLL_SECONDS, False):  # noqa: FBT003  # gevent's way: end the block, raise nothing
-                seconds = self._poll_keys()
-            gevent.sleep(seconds)
 
     def _look_around(self) -> None:
         """Beside everything else: neither may be in reach, and no call needs the answer."""

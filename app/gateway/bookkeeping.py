@@ -1,0 +1,229 @@
+"""The money of a call: what it may cost before it is sent, what it cost once it has ended.
+
+open    what the request says of itself, for whom it is, what it may cost; leave to start (admission.py)
+close   what AWS's answer says was used (core/tap.py), its price, its row; booked before the caller sees the end
+void    the call was never sent: everything that was taken for it is given back
+"""
+
+import logging
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from app.core.attribution import ATTRIBUTION_MEMBERS, attribution_of
+from app.core.bedrock_calls import BedrockCall
+from app.core.billed_models import model_in, model_members
+from app.core.callers import Caller
+from app.core.estimates import Ratios
+from app.core.header_rules import Headers
+from app.core.json_skim import Skimmed, skim
+from app.core.ledger_entries import Charge, Ended, Entry, Posting
+from app.core.messages import CallRecord, Ending, ProxyRequest
+from app.core.prices import PriceBook, PriceQuestion
+from app.core.request_facts import FACT_MEMBERS, request_facts
+from app.core.tap import Tap
+from app.core.usage import UNKNOWN, Attribution, RequestFacts, Usage
+from app.gateway.admission import Admission, Admitted, Order
+from app.gateway.counted_names import CountedNames
+from app.gateway.end_users import EndUsers
+from app.gateway.model_resolver import ModelResolver
+from app.gateway.ports import Ledger
+from app.gateway.soft_budgets import SoftBudgets
+from app.gateway.unpriced import UnpricedCalls
+
+# all else is AWS's doing
+_ENDED: Mapping[Ending, Ended] = {
+    "complete": "complete",
+    "client_left": "client_gone",
+    "client_stalled": "client_gone",
+    "stopped": "stopped",
+}
+_ERROR = 400
+_SUCCESS = 200
+_UNAVAILABLE = 503
+_NO_HEADERS: Headers = ()
+_NOTHING_READ = Skimmed()
+_log = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Tab:
+    """What is known of one call's money while it is under way. `tap`, `status`: once AWS has answered."""
+
+    call: BedrockCall
+    facts: RequestFacts
+    attribution: Attribution
+    question: PriceQuestion
+    entry: Entry
+    admitted: Admitted
+    tap: Tap | None = None
+    status: int | None = None
+
+
+class Bookkeeping:
+    """Keeps the books of one worker's calls."""
+
+    def __init__(  # noqa: PLR0913  # the collaborators, each by name
+        self,
+        *,
+        admission: Admission,
+        ledger: Ledger,
+        end_users: EndUsers,
+        prices: PriceBook,
+        resolver: ModelResolver,
+        hold_output_tokens: int,
+        now: Callable[[], datetime],
+    ) -> None:
+        """`hold_output_tokens`: held for a call that states no maximum; `now` is aware."""
+        self._admission = admission
+        self._ledger = ledger
+        self._end_users = end_users
+        self._prices = prices
+        self._resolver = resolver
+        self._hold_output_tokens = hold_output_tokens
+        self._now = now
+        self._ratios = Ratios()
+        self._names = CountedNames()
+        self._soft_budgets = SoftBudgets()
+        self._unpriced = UnpricedCalls()
+
+    def open(
+        self, caller: Caller, call: BedrockCall, request: ProxyRequest, content: bytes | bytearray, record: CallRecord
+    ) -> Tab:
+        """Leave to start a call whose body is read.
+
+        Raises BudgetSpent, Throttled, AccessDenied, MalformedRequest, StoreUnavailable or WorkerFull.
+        """
+        said = _said(call, content)
+        facts = request_facts(call, said, request.headers, content)
+        attribution = attribution_of(call, said, request.headers)
+        customer = self._end_users.check(caller, attribution)
+        if call.operation and call.model is None:
+            record.model = model_in(call.operation, said.values)
+        question = self._question(call, facts, record)
+        models = tuple(dict.fromkeys(model for model in (record.model, question.model) if model))
+        entry = _opened(record, caller, request, attribution)
+        day = record.arrived_at.date()
+        entry = replace(
+            entry,
+            counted_tags=self._names.tags(caller.key_id, attribution.tags, day),
+            counted_end_user=attribution.end_user
+            and self._names.end_user(caller.key_id, attribution.end_user, day, registered=customer is not None),
+        )
+        hold = self._prices.hold(question, facts, self._hold_output_tokens)
+        order = Order(entry, caller.grant, customer, models, hold, facts.reports_usage, facts.billed)
+        return Tab(call, facts, attribution, question, entry, self._admission.enter(order))
+
+    def answered(self, tab: Tab, status: int, headers: Headers) -> Tap:
+        """AWS has answered: what reads its answer."""
+        tab.status = status
+        tab.tap = Tap(tab.call, tab.facts, self._ratios, status, headers)
+        return tab.tap
+
+    def close(self, tab: Tab, record: CallRecord, *, reached_aws: bool) -> None:
+        """Book a call that has ended. `reached_aws`: whether AWS may have got it. Never raises."""
+        usage = self._usage(tab, record)
+        charge = self._charge(tab, record, usage, reached_aws=reached_aws)
+        self._admission.leave(tab.admitted, usage.total_tokens, reached_aws=reached_aws)
+        entry = _closed(tab.entry, record, usage, charge, self._now())
+        ticket = tab.admitted.ticket_id if reached_aws else None
+        booked = self._ledger.settle(Posting(entry, tab.admitted.accounts(entry.ended_at), ticket))
+        _note(record, usage, charge)
+        record.key_spend = booked.key_spend
+        self._soft_budgets.look_at(tab.admitted.payers, booked.spends, entry.ended_at)
+
+    def void(self, tab: Tab) -> None:
+        """A call that was not sent, and of which no row will tell. Never raises."""
+        self._admission.leave(tab.admitted, 0, reached_aws=False)
+
+    def _question(self, call: BedrockCall, facts: RequestFacts, record: CallRecord) -> PriceQuestion:
+        region = record.region or ""
+        model = self._resolver.resolve(record.model, region) if facts.billed else record.model
+        return PriceQuestion(
+            model, call.service, region, record.arrived_at.date(), facts.tier, call.name, billed=facts.billed
+        )
+
+    def _usage(self, tab: Tab, record: CallRecord) -> Usage:
+        complete = record.ended == "complete"
+        if tab.tap:
+            return tab.tap.usage(complete=complete)
+        if _ENDED.get(record.ended or "failed") in ("client_gone", "stopped"):
+            # whoever gives up while the model reads has it read all the same
+            return Tap(tab.call, tab.facts, self._ratios, _SUCCESS, _NO_HEADERS).usage(complete=False)
+        return UNKNOWN
+
+    def _charge(self, tab: Tab, record: CallRecord, usage: Usage, *, reached_aws: bool) -> Charge:
+        # AWS's status: an error of our own says nothing about what AWS did with the call
+        charge = self._prices.charge(tab.question, usage, tab.status if reached_aws else _UNAVAILABLE)
+        if usage.problem:
+            _log.warning(
+                "the usage of call %s (%s, %s) is unknown: %s",
+                record.call_id,
+                record.operation,
+                ascii(record.model),
+                usage.problem,
+            )
+        elif charge.cost is None and usage.source != "unknown":
+            self._unpriced.note(tab.question.model, record.operation, record.region, charge.entry)
+        return charge
+
+
+def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:
+    """Of a body that AWS bills; others are nobody's business here."""
+    if not call.operation or not call.operation.billed:
+        return _NOTHING_READ
+    return skim(content, FACT_MEMBERS | ATTRIBUTION_MEMBERS | model_members(call.operation))
+
+
+def _opened(record: CallRecord, caller: Caller, request: ProxyRequest, attribution: Attribution) -> Entry:
+    """What a row would say if the gateway died now."""
+    key = caller.grant.key if caller.grant else None
+    team = caller.grant.team if caller.grant else None
+    return Entry(
+        request_id=record.call_id,
+        started_at=record.arrived_at,
+        ended_at=record.arrived_at,
+        key_id=caller.key_id,
+        key_token=caller.token,
+        key_alias=key.alias if key else caller.alias,
+        team_id=caller.team_id,
+        team_alias=team.alias if team else None,
+        user_id=caller.user_id,
+        attribution=attribution,
+        key_tags=tuple(dict.fromkeys((*(key.tags if key else ()), *(team.tags if team else ())))),
+        service=record.service,
+        operation=record.operation,
+        model=record.model,
+        region=record.region,
+        bytes_in=record.bytes_in,
+        address=request.address,
+    )
+
+
+def _closed(entry: Entry, record: CallRecord, usage: Usage, charge: Charge, ended_at: datetime) -> Entry:
+    ended = _ENDED.get(record.ended or "failed", "upstream_broken")
+    failed = (record.status or 0) >= _ERROR or ended == "upstream_broken"
+    return replace(
+        entry,
+        ended_at=ended_at,
+        status="failure" if failed else "success",
+        http_status=record.status,
+        error=record.error,
+        ended=ended,
+        usage=usage,
+        charge=charge,
+        duration_ms=record.duration_ms,
+        first_byte_ms=record.first_byte_ms,
+        streamed=record.streamed,
+        bytes_out=record.bytes_out,
+        aws_request_id=record.aws_request_id,
+    )
+
+
+def _note(record: CallRecord, usage: Usage, charge: Charge) -> None:
+    record.cost = charge.cost
+    record.usage_source = usage.source
+    if usage.source == "unknown":
+        return
+    record.input_tokens, record.output_tokens = usage.input_tokens, usage.output_tokens
+    record.cache_read_tokens, record.cache_write_tokens = usage.counts.get("cache_read", 0), usage.cache_write_tokens
