@@ -16,10 +16,11 @@ from app.core.usage import RequestFacts
 
 # Members that hold what the model says. Not among them: `p` and `obfuscation`, padding of random length; signatures.
 _TEXT = re.compile(
-    rb'"(?:text|input|partial_json|thinking|content|delta|generation|outputText|completion|reasoning|reasoning_content'
+    rb'"(text|input|partial_json|thinking|content|delta|generation|outputText|completion|reasoning|reasoning_content'
     rb'|arguments)"\s*+:\s*+"((?:[^"\\]++|\\.)*+)"',
     re.DOTALL,
 )
+_BACKSLASH = 0x5C
 _HIDDEN = re.compile(rb'"(?:redactedContent|data)"\s*+:\s*+"([^"\\]*+)"')
 # Reasoning that is encrypted takes so many bytes for one of text.
 _HIDING = 3
@@ -46,17 +47,31 @@ class Produced:
     text_bytes: int = 0
     pieces: int = 0
     tool_calls: int = 0
+    # how the member that held text last begins: `find` is four times as fast as the expression
+    sign: bytes = b""
 
     def add(self, payload: bytes) -> None:
         """`payload`: of one event that carries a part of the answer."""
-        size = 0
-        for text in _TEXT.findall(payload):
-            size += len(text)
-        if not size:
-            size = sum(map(len, _HIDDEN.findall(payload))) // _HIDING
+        at = payload.find(self.sign) if self.sign else -1
+        size = _string_size(payload, at + len(self.sign)) if at >= 0 else self._searched(payload)
         if size:
             self.text_bytes += size
             self.pieces += 1
+
+    def _searched(self, payload: bytes) -> int:
+        size = 0
+        for name, text in _TEXT.findall(payload):
+            size += len(text)
+            self.sign = b'"' + name + b'":"'
+        return size or sum(map(len, _HIDDEN.findall(payload))) // _HIDING
+
+
+def _string_size(payload: bytes, start: int) -> int:
+    """How long the JSON string is whose first byte is at `start`."""
+    end = payload.find(b'"', start)
+    while end > start and payload[end - 1] == _BACKSLASH:
+        end = payload.find(b'"', end + 1)
+    return (end if end >= 0 else len(payload)) - start
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,5 +87,5 @@ class ModelEvents(Reader):
 
     def _measure(self, event: bytes) -> None:
         self.produced.add(event)
-        if any(kind in event and place in event for kind, place in _TOOL_CALLS):
+        if b"tool" in event and any(kind in event and place in event for kind, place in _TOOL_CALLS):
             self.produced.tool_calls += 1

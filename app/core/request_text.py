@@ -1,18 +1,18 @@
 """How much of a request is text that a model reads, and how much media: for the estimate of its tokens.
 
-What is said are the strings of a body that are no names of members, as JSON writes them; media are long strings where
-any vendor's form has base64. Past the first 64 KiB the rest is taken to be like them, so that the longest body costs
-no more than that.
+A body is looked at in windows, of which only the first bytes decide: base64 is media, whatever the vendor's form.
+Elsewhere text are the strings that are no names of members, as JSON writes them; past the first 16 KiB the rest is
+taken to be like them. So the longest body costs no more than a few thousand looks.
 """
 
-import re
 from dataclasses import dataclass
+from itertools import zip_longest
 
-_SAMPLE = 64 * 1024
-_STRING = re.compile(rb'[:\[,]\s*+"((?:[^"\\]++|\\.)*+)"(?!\s*+:)', re.DOTALL)
-# What stands before media, and how long a string must be to count as such
-_MEDIA = (b'"bytes"', b'"data"', b";base64,", b'"inputImage"', b'"images"')
-_SHORTEST_MEDIA = 1024
+_WINDOW = 1024
+_MOST_WINDOWS = 4096
+_PROBE = 64
+_BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
+_SAMPLE = 16 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +28,20 @@ NOTHING_SAID = Said()
 
 def said_in(body: bytes | bytearray) -> Said:
     """Never raises, whatever the body is."""
-    media = _media(body) if len(body) >= _SHORTEST_MEDIA else []
-    rest = len(body) - sum(end - start for start, end in media)
-    sample, start = bytearray(), 0
-    for first, last in [*media, (len(body), len(body))]:
-        sample += body[start : min(first, start + _SAMPLE - len(sample))]
-        start = last
-        if len(sample) >= _SAMPLE:
-            break
-    text = sum(map(len, _STRING.findall(sample)))
-    if len(sample) < rest and sample:
-        text = text * rest // len(sample)
-    return Said(text, len(body) - rest)
+    step = max(_WINDOW, len(body) // _MOST_WINDOWS)
+    sample, media = bytearray(), 0
+    for start in range(0, len(body), step):
+        probe = body[start : start + _PROBE]
+        if len(probe) == _PROBE and not probe.translate(None, _BASE64):
+            media += min(step, len(body) - start)
+        elif len(sample) < _SAMPLE:
+            sample += body[start : start + step]
+    text, rest = _text(bytes(sample)), len(body) - media
+    return Said(text * rest // len(sample) if sample else 0, media)
 
 
-def _media(body: bytes | bytearray) -> list[tuple[int, int]]:
-    """Where media begin and end, in order: by `find`, which is as fast as memory."""
-    found: list[tuple[int, int]] = []
-    for sign in _MEDIA:
-        at = body.find(sign)
-        while at >= 0:
-            quoted = sign[:1] == b'"'
-            start = body.find(b'"', at + len(sign)) + 1 if quoted else at + len(sign)
-            end = body.find(b'"', start) if start else -1
-            if end < 0:
-                break
-            if end - start >= _SHORTEST_MEDIA:
-                found.append((start, end))
-            at = body.find(sign, end)
-    return _apart(sorted(found))
-
-
-def _apart(found: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    """The same without what two signs found both."""
-    apart: list[tuple[int, int]] = []
-    for start, end in found:
-        if not apart or start >= apart[-1][1]:
-            apart.append((start, end))
-    return apart
+def _text(sample: bytes) -> int:
+    """The bytes of all strings but the names. Where a body is no JSON, of anything between quotes."""
+    parts = sample.replace(rb"\\", b"__").replace(rb"\"", b"__").split(b'"')
+    strings = zip_longest(parts[1::2], parts[2::2], fillvalue=b"")
+    return sum(len(string) for string, after in strings if after.lstrip()[:1] != b":")
