@@ -24,6 +24,7 @@ from app.gateway.diagnosis import Diagnosis, Finding
 from app.gateway.doorman import Doorman
 from app.gateway.key_directory import KeyDirectory
 from app.gateway.model_catalog import ModelCatalog
+from app.gateway.model_resolver import ModelResolver
 from app.gateway.passage import Passage
 from app.gateway.ports import Bedrock
 from app.gateway.price_desk import PriceDesk
@@ -37,6 +38,7 @@ from app.upstream.bedrock_client import BedrockClient, Deadlines
 from app.upstream.connections import Adapter, Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
 from app.upstream.endpoints import Endpoints
+from app.upstream.price_list import OFFERS, PriceList
 from app.upstream.signing import Signer
 from app.web import bedrock_proxy, command_line, errors, health
 from app.web.access import LoopbackOnly, caller_address
@@ -49,6 +51,7 @@ from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
 from app.web.desk_commands import CommandDesks
 from app.web.key_commands import keys_group
+from app.web.price_commands import PriceTools, prices_group
 from app.web.request_headers import lower_case_headers
 from app.web.request_log import RequestLog, log_events
 from app.web.schema_commands import SchemaCommands
@@ -97,6 +100,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     finding = partial(_database_finding, app.extensions["schema"], database)
     app.cli.add_command(command_line.doctor_command(diagnosis, finding))
     _add_commands(app, desks, finding)
+    app.cli.add_command(prices_group(_price_tools(settings, bedrock, prices)))
     app.extensions["outcrop"] = Startup(
         settings,
         keep_credentials=credentials.start,
@@ -133,6 +137,11 @@ def _add_commands(app: Flask, desks: Desks, database: Callable[[], Finding]) -> 
     found = CommandDesks(desks.keys, desks.teams, desks.users, desks.reports, desks.standings, database)
     for make in (keys_group, teams_group, users_group):
         app.cli.add_command(make(found))
+
+
+def _price_tools(settings: Settings, bedrock: Bedrock, prices: PriceBook) -> PriceTools:
+    resolver = ModelResolver(bedrock, prices.knows, time.monotonic)
+    return PriceTools(prices, settings.region, resolver.resolve, PriceList(settings.ca_bundle).fetch, OFFERS)
 
 
 def _database_finding(schema: Schema, database: Database) -> Finding:
