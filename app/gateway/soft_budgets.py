@@ -1,48 +1,42 @@
-"""Budgets that only warn: once an account and window, in the log of the worker that sees it first."""
+"""Warnings of soft budgets: one line in the log for each account and window, of each worker that sees it passed."""
 
 import logging
-import threading
-from collections import OrderedDict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal
+from threading import Lock
 
 from app.core.budget_windows import window_of
 from app.core.ledger_entries import Account, Window
 from app.core.limits import Payer, soft_budget_passed
 
-# Each is an account; one that is forgotten is told of once more
+# Beyond them the oldest are forgotten, and would be warned of once more.
 _REMEMBERED = 10_000
 _log = logging.getLogger(__name__)
 
 
 class SoftBudgets:
-    """Which were told of."""
+    """Whom the log was told of."""
 
     def __init__(self) -> None:
-        self._told: OrderedDict[Account, Window] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
+        self._told: dict[tuple[Account, Window, Decimal | None], None] = {}
 
-    def look_at(self, payers: Iterable[Payer], spends: Mapping[Account, Decimal], now: datetime) -> None:
-        """`spends`: what these accounts have spent in their windows, as far as is known."""
+    def look(self, payers: tuple[Payer, ...], spends: Mapping[Account, Decimal], now: datetime) -> None:
+        """A call was booked. `spends`: what its accounts, or some of them, have spent in their windows now, in USD."""
         for payer in payers:
             spend = spends.get(payer.account)
-            if payer.limits.soft_budget is None or spend is None or not soft_budget_passed(payer.limits, spend):
-                continue
-            if self._is_new(payer.account, window_of(payer.limits, now)):
+            if spend is not None and soft_budget_passed(payer.limits, spend) and self._is_new(payer, now):
                 _log.warning(
-                    "soft budget: %s has spent %.6f of %.6f US dollars",
-                    ascii(payer.name),
-                    spend,
-                    payer.limits.soft_budget,
+                    "%s has passed its soft budget: %s of %s USD are spent", payer.name, spend, payer.limits.soft_budget
                 )
 
-    def _is_new(self, account: Account, window: Window) -> bool:
+    def _is_new(self, payer: Payer, now: datetime) -> bool:
+        what = (payer.account, window_of(payer.limits, now), payer.limits.soft_budget)
         with self._lock:
-            if self._told.get(account) == window:
+            if what in self._told:
                 return False
-            self._told[account] = window
-            self._told.move_to_end(account)
+            self._told[what] = None
             if len(self._told) > _REMEMBERED:
-                self._told.popitem(last=False)
-            return True
+                del self._told[next(iter(self._told))]
+        return True

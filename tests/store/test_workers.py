@@ -207,6 +207,7 @@ def test_however_many_calls_it_had_all_are_ended(database: Database, tickets: in
     with database.change() as connection:
         connection.execute(TICKETS.insert(), database_rows)
 
-    _beat_until(lambda: workers(database) == {"living"}, heartbeat(database, "living"))
+    living = heartbeat(database, "living")
+    _beat_until(lambda: tickets_left(database) == 0, living)
 
-    assert tickets_left(database) == 0
+    _beat_until(lambda: workers(database) == {"living"}, living)
