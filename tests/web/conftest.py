@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.web.admin_client import SECRET_KEY, AdminClient
+from tests.web.spent_world import spent, world  # noqa: F401  # fixtures: where something was spent
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ import pytest
 from tests.web.account_roles import ACCOUNT_BLUEPRINTS, ACCOUNT_ROWS, MODEL_ROWS
 from tests.web.admin_client import AdminClient, Answer
 from tests.web.admin_roles import ADMINISTRATOR, ANYONE, OVERSEER, ROLES, TEAMS, WHOSE, Role, Row, Whose, World
+from tests.web.spend_roles import SPEND_BLUEPRINTS, SPEND_ROWS
 
 Call = Callable[[World, str, Whose], str]
 #             administrator  viewer         team admin     holder         outsider
@@ -19,7 +20,7 @@ READ = ("200 200 200", "200 200 200", "200 200 403", "200 403 403", "200 403 403
 SEEN = ("seen seen seen", "seen seen seen", "seen seen hidden", "seen hidden hidden", "seen hidden hidden")
 CHANGE = ("200 200 200", "401 401 401", "200 200 403", "401 401 401", "401 401 401")
 # blueprints whose every route must stand in a table
-COVERED = {"keys", "audit", *ACCOUNT_BLUEPRINTS}
+COVERED = {"keys", "audit", *ACCOUNT_BLUEPRINTS, *SPEND_BLUEPRINTS}
 
 
 def _post(route: str, **body: Any) -> Call:
@@ -98,7 +99,7 @@ KEY_ROWS = [
     Row("/key/health", _post("/key/health"), ANYONE),
     Row("/audit", _audit, OVERSEER),
 ]
-ROWS = [*KEY_ROWS, *ACCOUNT_ROWS]
+ROWS = [*KEY_ROWS, *ACCOUNT_ROWS, *SPEND_ROWS]
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +138,7 @@ def test_without_a_key_nothing_is_answered(world: World, row: Row) -> None:
 
     answers = [world.client.get(path, None), world.client.post(path, None)]
 
-    assert sorted(answer.status_code for answer in answers) == [401, 405]
+    assert 401 in {answer.status_code for answer in answers} <= {401, 405}
 
 
 def test_a_key_with_an_address_list_is_not_taken_from_elsewhere(world: World) -> None:
