@@ -3,16 +3,18 @@
 import asyncio
 import time
 from contextlib import AsyncExitStack
+from dataclasses import replace
 
 from tests.conftest import ClientMaker
 from tests.end_to_end.streams import CONVERSE, FRAMES, converse_request, gated
 from tests.gateway_process import GatewayProcess
 from tests.raw_client import RawConnection, exchange
 from tests.standin_bedrock import StandinBedrock
-from tests.standin_messages import Gate, NoAnswer, json_answer
+from tests.standin_messages import Gate, NoAnswer, Send, Wait, json_answer
 
 STREAMS = 300
 LEAVERS = 50
+LARGE = 8_000_000  # more than the buffers on the way to a caller hold
 NOTICED_SECONDS = 1.0
 PATIENCE_SECONDS = 90  # three seconds on a quiet machine
 
@@ -143,6 +145,25 @@ def test_a_unary_call_whose_caller_left_is_read_to_its_end(gateway: GatewayProce
 
     line = gateway.wait_for_log(lambda line: line["operation"] == "Converse")
     assert (line["ended"], line["status"], line["bytes_out"]) == ("complete", 200, len(answer.steps[0].data))  # type: ignore[union-attr]  # json_answer sends its body at once
+
+
+def test_a_large_answer_whose_caller_leaves_in_its_midst_is_read_to_its_end(
+    gateway: GatewayProcess, standin: StandinBedrock
+) -> None:
+    """AWS bills it in full, so it is booked as AWS reports it."""
+    gate = Gate()
+    body = json_answer({"text": "x" * LARGE, "usage": {"inputTokens": 1, "outputTokens": 2}})
+    [whole] = body.steps
+    assert isinstance(whole, Send)
+    standin.script(replace(body, steps=[Send(whole.data[:300_000]), Wait(gate), Send(whole.data[300_000:])]))
+    caller = RawConnection(gateway.port)
+    caller.send(converse_request(CONVERSE))
+    caller.read_until(b"x" * 1000)
+    caller.reset()
+    gate.open()
+
+    line = gateway.wait_for_log(lambda line: line["operation"] == "Converse")
+    assert (line["ended"], line["bytes_out"]) == ("client_left", len(whole.data))
 
 
 def test_the_next_request_on_the_connection_is_served_after_a_stream(
