@@ -60,6 +60,7 @@ class ModelEvents(Reader):
 
     def read_end(self) -> None:
         self._read_latest()
+        self.half = bool(self._begun)
         self.native = self._written.over(self._begun).over(self.native)
 
     def _read(self, event: bytes) -> None:

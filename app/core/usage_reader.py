@@ -61,6 +61,8 @@ class Reader:
         self.metrics = NOTHING
         self.final = False
         self.failed = False
+        # the input came in time and the output never did, in a form that says them apart
+        self.half = False
         self.units: dict[str, int] = {}  # a guardrail's
         self.tier: str | None = None
         self.model: str | None = None
@@ -122,7 +124,7 @@ class Reader:
         units = self.from_request()
         if complete and units and not tokens and not self.failed:
             return self._told(Usage("reported", units | self.units, "request"))
-        if self.failed or not self.estimates or (complete and tokens.input is None):
+        if self.failed or not self.estimates or (complete and not self.half):
             missing = "counts are missing" if tokens else None
             return self._unknown(self._header_problem or missing)
         return self._estimated(tokens)
