@@ -27,6 +27,23 @@ def overlaid(block: Block | None, rates: Mapping[tuple[str, int | None, str], De
     return Block(tiers.pop(STANDARD), tiers)
 
 
+def standard_prices(block: Block) -> dict[tuple[int | None, str], Decimal]:
+    """The standard tier's dollars for a million tokens, by threshold and kind, without what is free."""
+    steps: list[tuple[int | None, Prices]] = [(None, block.standard.kinds), *block.standard.above]
+    return {
+        (threshold, kind): EXACT.multiply(kinds[kind], _MILLION)
+        for threshold, kinds in steps
+        for kind in TOKEN_KINDS
+        if kinds.get(kind)
+    }
+
+
+def free_part(block: Block) -> Block:
+    """A block without the prices of tokens, but with what is free and with what is no token."""
+    kinds = {kind: rate for kind, rate in block.standard.kinds.items() if kind not in TOKEN_KINDS or rate == 0}
+    return Block(Rates(kinds))
+
+
 def block_written(block: Block) -> dict[str, Any]:
     """As a price file has it: dollars for a million tokens and for one unit, as text."""
     written = _rates(block.standard)

@@ -1,8 +1,8 @@
 """From AWS's public price list to a price file: what differs from the book, and what could not be read for sure.
 
 A row counts only if every part of it is known (aws_price_list.py), its model is one that the book knows or that it
-names by its id, and its price is near the book's. What AWS's list does not say of a place, such as a cache's price,
-stays as the book has it, so that a block of the file is whole.
+names by its id, and its price is near the book's. A place whose prices differ is taken whole or not at all: a new price
+for input beside the book's for a cache would be neither list's.
 """
 
 import re
@@ -13,8 +13,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from app.core.aws_price_list import Meter, meter_of, model_key
-from app.core.price_blocks import block_written, overlaid
-from app.core.price_entries import GLOBAL, MANTLE, Block, PriceFile, block_of
+from app.core.price_blocks import block_written, free_part, overlaid, standard_prices
+from app.core.price_entries import GLOBAL, MANTLE, STANDARD, Block, PriceFile, block_of
 
 # How many of AWS's units make a million tokens. Rows of the marketplace say Units and mean a million.
 _A_MILLION = {"1K tokens": 1000, "1M tokens": 1, "Units": 1}
@@ -120,17 +120,21 @@ class PriceImport:
         self._imported.read += 1
 
     def _write(self, model: str, place: str, rates: Mapping[Rate, Decimal]) -> None:
-        known = self._known(model, place)
-        block = overlaid(known, rates)
-        if "input" not in block.standard.kinds or (known is None and "output" not in block.standard.kinds):
-            self._skip("a place without both input's and output's price", f"{model} in {place}")
-        elif known is not None and block_written(block) == block_written(known):
+        known = self._known(model, place) or Block()
+        told = {(threshold, kind): price for (tier, threshold, kind), price in rates.items() if tier == STANDARD}
+        before = standard_prices(known)
+        needed = before or dict.fromkeys(((None, "input"), (None, "output")))
+        differs = any(before.get(rate) != price for rate, price in told.items())
+        if differs and not told.keys() >= needed.keys():
+            self._skip("a place of which not every price is named", f"{model} in {place}")
+            return
+        # what a list with other prices does not name would be of another time or place
+        block = overlaid(free_part(known) if differs else known, rates)
+        if block_written(block) == block_written(known):
             self._imported.agreeing += 1
-        elif place == GLOBAL:
-            self._imported.models.setdefault(model, {})[GLOBAL] = block_written(block)
-        else:
-            entry = self._imported.models.setdefault(model, {})
-            entry.setdefault("overrides", {})[place] = block_written(block)
+            return
+        entry = self._imported.models.setdefault(model, {})
+        (entry if place == GLOBAL else entry.setdefault("overrides", {}))[place] = block_written(block)
 
     def _known(self, model: str, place: str) -> Block | None:
         """The book's newest block for a place."""

@@ -174,7 +174,7 @@ def _rows(price: Price) -> list[tuple[object, ...]]:
         past = f", above {threshold} input tokens" if threshold else ""
         for kind, rate in kinds.items():
             is_token = kind in TOKEN_KINDS
-            if threshold and not is_token:
+            if threshold and (not is_token or kind in price.instead):
                 continue
             why = f"no price of its own: {price.instead[kind]}'s" if kind in price.instead else None
             amount = price_written(rate * 1_000_000 if is_token else rate)
