@@ -32,6 +32,8 @@ _MEDIA_BYTES_A_TOKEN = 64
 _LARGEST_INPUT = 1_000_000
 # How much of what was learned a new call replaces
 _LEARNING = 0.1
+# A smaller one would take too many calls to grow again.
+_SMALLEST_ERROR = 0.01
 # Fewer tokens teach nothing: what every message costs beside its text outweighs them.
 _FEWEST_TOKENS = 12
 _SHORT_TEXT = 400
@@ -131,8 +133,8 @@ class Ratios:
                 known,
                 text_bytes=_nearer(known.text_bytes, produced.text_bytes / spoken),
                 piece_tokens=_nearer(known.piece_tokens, spoken / produced.pieces),
-                text_error=_nearer(known.text_error, abs(by_text - spoken) / spoken),
-                piece_error=_nearer(known.piece_error, abs(by_pieces - spoken) / spoken),
+                text_error=max(_SMALLEST_ERROR, _nearer(known.text_error, abs(by_text - spoken) / spoken)),
+                piece_error=max(_SMALLEST_ERROR, _nearer(known.piece_error, abs(by_pieces - spoken) / spoken)),
             )
 
     def learn_input(self, operation: str, family: str, facts: RequestFacts, tokens: int) -> None:

@@ -76,3 +76,29 @@ def test_the_table_agrees_with_the_index_of_the_recordings(recording: Recording)
         assert units == indexed["guardrail_units"]
     else:
         assert tokens | ({"cache_write": written} if written else {}) == indexed
+
+
+def _cuts(recording: Recording) -> Iterator[Usage]:
+    """What is said of the stream when it is cut after each of its first events, and at some places inside them."""
+    for end in range(0, min(len(recording.body) - 1, 20_000), 211):
+        tap = tap_of(recording)
+        tap.feed(recording.body[:end])
+        yield tap.usage(complete=False)
+
+
+@pytest.mark.parametrize(
+    "recording",
+    [
+        pytest.param(one, id=one.name)
+        for one in RECORDINGS
+        if one.status == 200 and one.call.streams and expected_usage(one.exchange)[0] == "reported"
+    ],
+)
+def test_a_recorded_stream_that_is_cut_anywhere_used_something(recording: Recording) -> None:
+    found = list(_cuts(recording))
+    assert found
+    for usage in found:
+        assert usage.source in ("estimated", "reported")
+        assert usage.total_tokens - usage.output_tokens >= 1
+        assert usage.output_tokens >= 1
+        assert usage.method.startswith("estimated: ") or usage.source == "reported"
