@@ -6,13 +6,19 @@ Fakes that are given the same trace write into one list, so that a test can say 
 from collections.abc import Callable, Iterable
 from copy import copy
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 
+from app.core.bedrock_calls import BedrockCall
 from app.core.errors import ClientLeft, GatewayError, UpstreamSilent
 from app.core.event_stream import CONTENT_TYPE, FrameReader
 from app.core.header_rules import Headers
+from app.core.ledger_entries import Booked, Entry, Posting
 from app.core.messages import CallRecord, Cancellation, Ending, UpstreamRequest
-from app.core.usage import UNKNOWN, Usage
+from app.core.prices import PriceQuestion
+from app.core.usage import NOBODY, UNKNOWN, RequestFacts, Usage
+from app.gateway.admission import Admitted
+from app.gateway.bookkeeping import Tab
 from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
 from app.gateway.settlement import Settlement
 
@@ -128,16 +134,37 @@ class FakeBedrock:
         return answer
 
 
-class FakeLedger:
-    """Keeps each settled record as it was then."""
+class FakeBookkeeping:
+    """Keeps each record that is booked as it was then."""
 
     def __init__(self, trace: Trace | None = None) -> None:
         self.settled: list[CallRecord] = []
+        self.reached: list[bool] = []
+        self.voided: list[Tab] = []
         self._trace = trace if trace is not None else []
 
-    def settle(self, record: CallRecord) -> None:
+    def close(self, tab: Tab, record: CallRecord, *, reached_aws: bool) -> None:
         self._trace.append("settle")
         self.settled.append(copy(record))
+        self.reached.append(reached_aws)
+
+    def void(self, tab: Tab) -> None:
+        self._trace.append("void")
+        self.voided.append(tab)
+
+
+class FakeLedger:
+    """Commits at once whatever it is given; `key_spend` is what it says that the key has spent."""
+
+    def __init__(self, trace: Trace | None = None) -> None:
+        self.postings: list[Posting] = []
+        self.key_spend: Decimal | None = None
+        self._trace = trace if trace is not None else []
+
+    def settle(self, posting: Posting) -> Booked:
+        self._trace.append("settle")
+        self.postings.append(posting)
+        return Booked(committed=True, key_spend=self.key_spend)
 
 
 class FakeJournal:
@@ -211,6 +238,14 @@ def a_record(call_id: str = "call-1", arrived: float = 1000.0) -> CallRecord:
     return CallRecord(call_id=call_id, arrived_at=datetime(2026, 11, 22, tzinfo=UTC), arrived=arrived, method="POST")
 
 
+def a_tab() -> Tab:
+    """Of a call whose money nobody looks at."""
+    call = BedrockCall("bedrock-runtime", None)
+    question = PriceQuestion(None, call.service, "us-east-1", date(2026, 11, 22), billed=False)
+    moment = datetime(2026, 11, 22, tzinfo=UTC)
+    return Tab(call, RequestFacts(), NOBODY, question, Entry("call-1", moment, moment), Admitted())
+
+
 class Books:
     """A settlement with all its fakes at hand."""
 
@@ -218,15 +253,16 @@ class Books:
         self.trace: Trace = []
         self.clock = Clock()
         self.client = FakeClient(self.trace)
-        self.ledger = FakeLedger(self.trace)
+        self.booked = FakeBookkeeping(self.trace)
         self.journal = FakeJournal(self.trace)
         self.record = a_record()
-        self.settlement = Settlement(self.record, self.client, self.ledger, self.journal, self.clock)
+        self.settlement = Settlement(self.record, self.client, self.booked, self.journal, self.clock)
+        self.settlement.tab = a_tab()
 
     @property
     def settled(self) -> list[Ending | None]:
         """How the call ended, once for each time that it was booked."""
-        return [record.ended for record in self.ledger.settled]
+        return [record.ended for record in self.booked.settled]
 
 
 def _cancelled(reason: Ending) -> GatewayError:

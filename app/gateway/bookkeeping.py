@@ -130,7 +130,7 @@ class Bookkeeping:
         booked = self._ledger.settle(Posting(entry, tab.admitted.accounts(entry.ended_at), ticket))
         _note(record, usage, charge)
         record.key_spend = booked.key_spend
-        self._soft_budgets.look_at(tab.admitted.payers, booked.spends, entry.ended_at)
+        self._soft_budgets.look(tab.admitted.payers, booked.spends, entry.ended_at)
 
     def void(self, tab: Tab) -> None:
         """A call that was not sent, and of which no row will tell. Never raises."""

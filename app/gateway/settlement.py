@@ -1,6 +1,7 @@
 """The one end of one call: booked, then told, exactly once, however many parties believe to have seen it."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 from app.core.errors import (
     CallerError,
@@ -12,10 +13,17 @@ from app.core.errors import (
     WorkerFull,
 )
 from app.core.messages import CallRecord, Ending
-from app.gateway.bookkeeping import Bookkeeping, Tab
+from app.gateway.bookkeeping import Tab
 from app.gateway.ports import Client, Journal
 
 _REFUSALS = (CallerError, CredentialsMissing, StoreUnavailable, WorkerFull)
+
+
+class Books(Protocol):
+    """Where calls are booked: bookkeeping.py."""
+
+    def close(self, tab: Tab, record: CallRecord, *, reached_aws: bool) -> None: ...
+    def void(self, tab: Tab) -> None: ...
 
 
 class Settlement:
@@ -25,7 +33,7 @@ class Settlement:
         self,
         record: CallRecord,
         client: Client,
-        bookkeeping: Bookkeeping,
+        books: Books,
         journal: Journal,
         clock: Callable[[], float],
     ) -> None:
@@ -33,7 +41,7 @@ class Settlement:
         self.record = record
         self.client = client
         self.tab: Tab | None = None
-        self._bookkeeping = bookkeeping
+        self._books = books
         self._journal = journal
         self._clock = clock
 
@@ -60,12 +68,12 @@ class Settlement:
         if self.record.sent and ending != "refused":
             self._book(reached_aws=not isinstance(error, UpstreamUnreachable))
         elif self.tab:
-            self._bookkeeping.void(self.tab)
+            self._books.void(self.tab)
         self._journal.write(self.record)
 
     def _book(self, *, reached_aws: bool) -> None:
         if self.tab:
-            self._bookkeeping.close(self.tab, self.record, reached_aws=reached_aws)
+            self._books.close(self.tab, self.record, reached_aws=reached_aws)
 
     def _close(self, ending: Ending) -> bool:
         if self.record.ended is not None:

@@ -162,8 +162,9 @@ class Booking:
             yield from self._booked(postings[half:])
         else:
             for posting in postings:
-                key = Account("key", posting.entry.key_id or "")
-                yield posting.entry.request_id, Booked(committed=True, key_spend=spent.get(key))
+                spends = {account: spent[account] for account, _ in posting.accounts if account in spent}
+                key_spend = spends.get(Account("key", posting.entry.key_id or ""))
+                yield posting.entry.request_id, Booked(committed=True, key_spend=key_spend, spends=spends)
 
     def _reject(self, posting: Posting, error: Exception) -> None:
         # an error of the driver's may repeat what a caller sent

@@ -198,7 +198,7 @@ def test_bytes_out_are_those_of_the_body(books: Books) -> None:
     """The record says how much AWS sent."""
     list(begun(books, stream_reply(FRAMES)))
 
-    assert books.ledger.settled[0].bytes_out == sum(map(len, FRAMES))
+    assert books.booked.settled[0].bytes_out == sum(map(len, FRAMES))
 
 
 def test_the_record_knows_how_long_the_call_took_when_it_is_settled(books: Books) -> None:
@@ -207,7 +207,7 @@ def test_the_record_knows_how_long_the_call_took_when_it_is_settled(books: Books
     books.clock.advance(2)
     list(made)
 
-    assert books.ledger.settled[0].duration_ms == 2000.0
+    assert books.booked.settled[0].duration_ms == 2000.0
 
 
 def test_close_after_the_end_settles_no_second_time(books: Books) -> None:

@@ -95,14 +95,14 @@ def test_the_exceptions_frame_is_not_counted_as_aws_bytes(books: Books) -> None:
     """bytes_out are those of AWS's answer."""
     list(begun(books, stream_reply([FRAMES[0], BROKE])))
 
-    assert books.ledger.settled[0].bytes_out == len(FRAMES[0])
+    assert books.booked.settled[0].bytes_out == len(FRAMES[0])
 
 
 def test_the_record_names_the_error(books: Books) -> None:
     """The log can tell a broken stream from one that AWS ended."""
     list(begun(books, stream_reply([BROKE])))
 
-    assert books.ledger.settled[0].error == "ModelErrorException"
+    assert books.booked.settled[0].error == "ModelErrorException"
 
 
 def test_an_operation_without_a_modelled_exception_is_cut(books: Books) -> None:
@@ -216,7 +216,7 @@ def test_close_after_a_part_settles_with_what_was_received(books: Books) -> None
     made.close()
 
     assert books.settled == ["client_left"]
-    assert books.ledger.settled[0].bytes_out == len(FRAMES[0])
+    assert books.booked.settled[0].bytes_out == len(FRAMES[0])
     assert reply.closed >= 1
 
 

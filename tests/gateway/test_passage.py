@@ -25,7 +25,8 @@ from app.gateway.metered_reply import MeteredReply
 from app.gateway.passage import Passage
 from tests.event_frames import event_frame
 from tests.fake_keys import a_doorman
-from tests.fakes import Books, FakeBedrock, FakeBody, FakeReply, Step, json_reply, stream_reply
+from tests.fakes import Books, FakeBedrock, FakeBody, FakeLedger, FakeReply, Step, json_reply, stream_reply
+from tests.gateway.a_bookkeeping import a_bookkeeping
 from tests.gateway_process import MASTER_KEY
 
 SERVICES = frozenset(load_table().services)
@@ -41,12 +42,13 @@ class House(Books):
         super().__init__()
         self.bedrock = FakeBedrock(*answers, trace=self.trace)
         self.body = FakeBody(b"{}", self.trace)
+        self.ledger = FakeLedger(self.trace)
         self.passage = Passage(
             doorman=a_doorman(),
             operations=load_table(),
             regions=RULES,
             bedrock=self.bedrock,
-            ledger=self.ledger,
+            bookkeeping=a_bookkeeping(self.ledger, self.bedrock),
             journal=self.journal,
             clock=self.clock,
         )
@@ -220,7 +222,7 @@ def test_the_record_is_filled_in() -> None:
     """Everything that the log and the ledger want to know."""
     house = House(json_reply(b'{"a": 1}', headers=(("x-amzn-RequestId", "aws-1"),)))
     house.run(f"{MODEL}/converse")
-    (record,) = house.ledger.settled
+    (record,) = house.journal.told
 
     assert (record.caller, record.service, record.operation) == ("master", "bedrock-runtime", "Converse")
     assert (record.model, record.region, record.status) == ("amazon.nova-lite-v1:0", "us-east-1", 200)
@@ -274,5 +276,5 @@ def test_an_answer_that_breaks_before_its_headers_left_is_given_up(steps: list[S
     with pytest.raises(UpstreamBroke):
         house.run(f"{MODEL}/converse")
 
-    assert house.settled == []
+    assert house.ledger.postings == []
     assert house.bedrock.replies[0].closed >= 1

@@ -12,7 +12,8 @@ from app.core.operations import load_table
 from app.core.policy import RegionRules
 from app.gateway.passage import Passage
 from tests.fake_keys import TEXT, a_doorman, a_key, a_team, a_user
-from tests.fakes import Books, FakeBedrock, FakeBody
+from tests.fakes import Books, FakeBedrock, FakeBody, FakeLedger
+from tests.gateway.a_bookkeeping import a_bookkeeping
 
 TABLE = load_table()
 SERVICES = frozenset(TABLE.services)
@@ -33,7 +34,7 @@ class House(Books):
             operations=TABLE,
             regions=RegionRules("us-east-1", frozenset({"us-east-1", "eu-west-1"}), explicit=True),
             bedrock=self.bedrock,
-            ledger=self.ledger,
+            bookkeeping=a_bookkeeping(FakeLedger(self.trace), self.bedrock),
             journal=self.journal,
             clock=self.clock,
         )

@@ -142,3 +142,35 @@ def test_refused_twice_is_told_once(books: Books) -> None:
     books.settlement.refuse(AccessDenied("no"))
 
     assert len(books.journal.told) == 1
+
+
+@pytest.mark.parametrize(
+    ("kind", "reached"),
+    [(UpstreamUnreachable, False), (UpstreamSilent, True), (UpstreamBroke, True), (ClientLeft, True)],
+)
+def test_only_a_call_whose_connection_was_not_made_is_known_not_to_have_reached_aws(
+    books: Books, kind: type[GatewayError], reached: bool
+) -> None:
+    books.record.sent = True
+    books.settlement.refuse(kind("no"))
+
+    assert books.booked.reached == [reached]
+
+
+@pytest.mark.parametrize("kind", REFUSED)
+@pytest.mark.parametrize("sent", [False, True])
+def test_what_was_taken_for_a_call_that_is_refused_is_given_back(
+    books: Books, kind: type[GatewayError], sent: bool
+) -> None:
+    """Also where it was on its way: without credentials nothing leaves."""
+    books.record.sent = sent
+    books.settlement.refuse(kind("no"))
+
+    assert (books.booked.voided, books.settled) == ([books.settlement.tab], [])
+
+
+def test_a_call_that_is_refused_before_anything_was_taken_is_told_alone(books: Books) -> None:
+    books.settlement.tab = None
+    books.settlement.refuse(AccessDenied("no"))
+
+    assert books.trace == ["tell"]
