@@ -52,6 +52,7 @@ ACTIONS_OF: dict[tuple[str, str], set[str]] = {
 # Allowed to whoever may call models, beside the calls themselves
 FIND_MODELS = {
     "bedrock:GetFoundationModelAvailability": "flask doctor --model asks it",
+    "bedrock:GetInferenceProfile": "the gateway asks it to price application inference profiles",
     "bedrock:ListFoundationModels": "flask doctor asks it",
     "bedrock:ListInferenceProfiles": "Claude Code asks it when it starts",
 }
