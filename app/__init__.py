@@ -30,6 +30,7 @@ from app.gateway.ports import Bedrock
 from app.gateway.price_desk import PriceDesk
 from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
+from app.store.ledger import LedgerStore
 from app.store.registry import Registry
 from app.store.rows import db
 from app.store.schema import Migrations, Schema, State
@@ -57,6 +58,7 @@ from app.web.request_log import RequestLog, log_events
 from app.web.schema_commands import SchemaCommands
 from app.web.startup import Startup
 from app.web.team_commands import teams_group
+from app.web.usage_commands import usage_group
 from app.web.user_commands import users_group
 
 # As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
@@ -99,7 +101,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     _surround(app, options)
     finding = partial(_database_finding, app.extensions["schema"], database)
     app.cli.add_command(command_line.doctor_command(diagnosis, finding))
-    _add_commands(app, desks, finding)
+    _add_commands(app, desks, LedgerStore(database, now), finding)
     app.cli.add_command(prices_group(_price_tools(settings, bedrock, prices)))
     app.extensions["outcrop"] = Startup(
         settings,
@@ -133,9 +135,11 @@ def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> N
         app.register_blueprint(blueprint)
 
 
-def _add_commands(app: Flask, desks: Desks, database: Callable[[], Finding]) -> None:
-    found = CommandDesks(desks.keys, desks.teams, desks.users, desks.reports, desks.standings, database)
-    for make in (keys_group, teams_group, users_group):
+def _add_commands(app: Flask, desks: Desks, ledger: LedgerStore, database: Callable[[], Finding]) -> None:
+    found = CommandDesks(
+        desks.keys, desks.teams, desks.users, desks.reports, desks.standings, prune=ledger.prune, database=database
+    )
+    for make in (keys_group, teams_group, users_group, usage_group):
         app.cli.add_command(make(found))
 
 

@@ -3,14 +3,16 @@
 Days are UTC, written 2026-11-25, both ends included. Money is US dollars as Decimal.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Literal
 
+from app.core import durations
 from app.core.errors import DatesMissing, InvalidField
-from app.core.ledger_entries import Entry
+from app.core.ledger_entries import Entry, EntryKind
 
 # What daily totals are kept of; a model is counted as it was asked for.
 TotalsKind = Literal["all", "key", "team", "user", "end_user", "model", "tag", "claimed_tag"]
@@ -24,6 +26,8 @@ MOST_CALLS_SUMMED = 200_000
 # calls by their duration, each in the first that it is under, milliseconds; the last is without end
 BUCKETS_MS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 _DAY = timedelta(days=1)
+_FOR_LONG = re.compile(r"[0-9]{1,4}(d|w|mo)")
+_DAYS = {"d": 1, "w": 7, "mo": 30}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,19 @@ def span_or_latest(start: str | None, end: str | None, today: date, days: int = 
     return span_between(start, end) if start or end else Span(today - (days - 1) * _DAY, today)
 
 
+def span_since(since: str, until: str | None, today: date) -> Span:
+    """From `since`, a date or for how long until the other end, such as 7d, 2w or 1mo, to `until`, else today.
+
+    Raises InvalidField.
+    """
+    last = day_of(until, "until") if until else today
+    if not _FOR_LONG.fullmatch(since):
+        return span_between(since, last.isoformat())
+    count, unit = durations.parsed(since)
+    days = min(count * _DAYS[unit], MOST_DAYS + 1)
+    return span_between((last - (days - 1) * _DAY).isoformat(), last.isoformat()) if days > 0 else Span(last, last)
+
+
 def day_of(text: str, name: str) -> date:
     """A date out of "2026-11-25" or "2026-11-25 10:00:00". Raises InvalidField."""
     return moment_of(text, name).date()
@@ -119,6 +136,12 @@ class Figures:
         names = [one.name for one in fields(self) if one.name != "buckets"]
         sums = {name: getattr(self, name) + getattr(other, name) for name in names}
         return Figures(**sums, buckets=tuple(a + b for a, b in zip(self.buckets, other.buckets, strict=True)))
+
+    def __sub__(self, other: "Figures") -> "Figures":
+        """What is left of these where those are a part of them."""
+        names = [one.name for one in fields(self) if one.name != "buckets"]
+        rest = {name: getattr(self, name) - getattr(other, name) for name in names}
+        return Figures(**rest, buckets=tuple(a - b for a, b in zip(self.buckets, other.buckets, strict=True)))
 
     @property
     def total_tokens(self) -> int:
@@ -182,6 +205,7 @@ class RowsQuery:
     team_id: str | None = None
     end_user: str | None = None
     model: str | None = None
+    kind: EntryKind | None = None
     status: Literal["success", "failure"] | None = None
     limit: int = 1000
     skip: int = 0

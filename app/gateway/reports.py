@@ -37,6 +37,13 @@ MOST_SUBJECTS = 100
 _MOST_SUMS = 50_000
 _COLUMNS: dict[Subject, RowGroup] = {"key": "key_id", "team": "team_id", "user": "user_id"}
 
+_WITHIN_TEAM: dict[TotalsKind, RowGroup] = {
+    "key": "key_id",
+    "user": "user_id",
+    "end_user": "counted_end_user",
+    "model": "model",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class DaySpend:
@@ -126,6 +133,29 @@ class Reports:
         """What one key spent each day, for the administrator and viewers."""
         require_administrator(actor.caller, route, reads=True)
         return self._reads.totals(TotalsQuery("key", span, self._key_ids(actor.caller, key), by_day=True))
+
+    def sums(self, actor: Actor, kind: TotalsKind, span: Span, team_id: str | None = None) -> tuple[Sum, ...]:
+        """The dearest of a kind, in all or within a team; of kind "all" each day. For the administrator and viewers.
+
+        Raises InvalidField where a team's calls are too many, or for tags of a team.
+        """
+        require_administrator(actor.caller, "usage report", reads=True)
+        if team_id is None:
+            return self._reads.totals(TotalsQuery(kind, span, by_day=kind == "all"))
+        if kind in ("all", "team"):
+            return self._reads.totals(TotalsQuery("team", span, frozenset((team_id,)), by_day=kind == "all"))
+        if kind not in _WITHIN_TEAM:
+            raise InvalidField("Tags are not counted by team: ask without a team.", "team")
+        column = _WITHIN_TEAM[kind]
+        query = RowsQuery(since=span.start, until=span.end, team_id=team_id)
+        found = [one for one in self._summed(query, (column,)) if one.group[column] is not None]
+        ids = frozenset(one.group[column] or "" for one in found)
+        names = {one.id: one for one in self._reads.totals(TotalsQuery(kind, span, ids, limit=len(ids)))}
+        sums = [
+            replace(names.get(name, Sum(name, one.figures)), figures=one.figures)
+            for one, name in ((one, one.group[column] or "") for one in found)
+        ]
+        return tuple(sorted(sums, key=lambda one: (-one.figures.cost, one.id)))
 
     def overall(self, actor: Actor, span: Span, kind: TotalsKind, route: str) -> Report:
         """Everybody's, with the dearest of a kind, for the administrator and viewers."""

@@ -30,7 +30,7 @@ from app.store.rows import KEYS, SECRETS, TEAMS
 _COUNTS = ("calls", "failures", "unpriced", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 # in the order of BUCKETS_MS
 _BUCKETS = "under_100ms under_300ms under_1s under_3s under_10s under_30s under_100s longer".split()
-_EXACT = ("request_id", "user_id", "team_id", "model", "status")
+_EXACT = ("request_id", "user_id", "team_id", "model", "kind", "status")
 _DAY = timedelta(days=1)
 # SQLite takes 32,766 values in a statement; this is 54 years
 _MOST_DAYS = 20_000

@@ -45,13 +45,17 @@ _LIMITS = {
 
 @dataclass(frozen=True, slots=True)
 class CommandDesks:
-    """What commands are carried out by. `database`: whether it can be used, and what to do where it cannot."""
+    """What commands are carried out by. `database`: whether it can be used, and what to do where it cannot.
+
+    `prune`: deletes rows of the ledger of before a moment, tells how many are gone so far, and returns how many were.
+    """
 
     keys: KeyDesk
     teams: TeamDesk
     users: UserDesk
     reports: Reports
     standings: Standings
+    prune: Callable[[datetime, Callable[[int], None]], int]
     database: Callable[[], Finding]
 
 
