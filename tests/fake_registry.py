@@ -6,7 +6,9 @@ removed something, and `fail` makes every use of it raise StoreUnavailable.
 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from app.core.accounts import (
@@ -16,17 +18,21 @@ from app.core.accounts import (
     KeySecret,
     Member,
     Record,
+    Spender,
     Stamps,
     Team,
     User,
     VirtualKey,
 )
 from app.core.errors import StoreUnavailable
+from app.core.ledger_entries import Account
 from app.core.registry_messages import AccountQuery, AuditQuery, KeyQuery, Page
 
 T = TypeVar("T")
 NOW = datetime(2026, 11, 22, 10, 16, 43, 407000, tzinfo=UTC)
 STAMPS = Stamps(NOW, "master", NOW, "master")
+ZERO = Decimal(0)
+RESET_AT_ONCE = 2
 EARLIEST = datetime(1, 1, 1, tzinfo=UTC)
 
 
@@ -39,6 +45,8 @@ class FakeRegistry:
         self.contents = FakeRecords(clock)
         for record in records:
             self.contents.put(record)
+            if isinstance(record, Spender):
+                self.contents._move(record, record.spend, record.total_spend)
 
     @property
     def notes(self) -> list[AuditEntry]:
@@ -71,11 +79,14 @@ class FakeRecords:
         self._clock = clock
         self._kept: dict[tuple[type[Any], str], Any] = {}
         self.notes: list[AuditEntry] = []
+        # how, of which account, how much, by whom
+        self.adjustments: list[tuple[str, str, Decimal, str]] = []
         self.changed = 0
 
     def copy(self) -> "FakeRecords":
         other = FakeRecords(self._clock)
         other._kept, other.notes, other.changed = dict(self._kept), list(self.notes), self.changed
+        other.adjustments = list(self.adjustments)
         return other
 
     def put(self, record: Record) -> None:
@@ -83,7 +94,33 @@ class FakeRecords:
         if isinstance(record, VirtualKey):
             others = [key for key in self._all(VirtualKey) if key.id != record.id]
             assert record.token not in {key.token for key in others}, "two keys of one token"
+        kept = self._kept.get((type(record), _identity(record)))
+        if isinstance(record, Spender):
+            spent = (kept.spend, kept.total_spend) if kept else (ZERO, ZERO)
+            record = replace(record, spend=spent[0], total_spend=spent[1])
         self._kept[type(record), _identity(record)] = deepcopy(record)
+
+    def set_spend(self, account: Spender, spend: Decimal, by: str) -> None:
+        self._move(account, spend, self._kept[type(account), account.id].total_spend)
+        self.adjustments.append(("set", account.id, spend, by))
+
+    def carry_spend(self, account: Spender, amount: Decimal, by: str) -> None:
+        kept = self._kept[type(account), account.id]
+        self._move(account, kept.spend + amount, kept.total_spend + amount)
+        self.adjustments.append(("carried", account.id, amount, by))
+
+    def reset_spends(self, after: Account | None, by: str) -> tuple[tuple[Account, Decimal], ...]:
+        spenders: dict[Account, VirtualKey | Team] = {Account("key", key.id): key for key in self._all(VirtualKey)}
+        spenders |= {Account("team", team.id): team for team in self._all(Team)}
+        left = sorted(one for one, spender in spenders.items() if spender.spend and (after is None or one > after))
+        found = [(account, spenders[account]) for account in left[:RESET_AT_ONCE]]
+        for _, account in found:
+            self.set_spend(account, ZERO, by)
+        return tuple((account, spender.spend) for account, spender in found)
+
+    def _move(self, account: Spender, spend: Decimal, total_spend: Decimal) -> None:
+        kept = self._kept[type(account), account.id]
+        self._kept[type(account), account.id] = replace(kept, spend=spend, total_spend=total_spend)
 
     def remove(self, record: Record) -> None:
         self.changed += 1

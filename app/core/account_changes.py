@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Any, TypeVar
 
-from app.core.account_rules import UnknownEntries, checked_limits, checked_rights
+from app.core.account_rules import UnknownEntries, checked_limits, checked_rights, not_negative
 from app.core.accounts import Budget, Customer, Limits, Rights, Team, User
 
 Account = TypeVar("Account", Team, User, Customer, Budget)
@@ -19,7 +19,7 @@ class AccountChanges:
 
     unknown_operations: UnknownEntries
 
-    def applied(self, account: Account, given: Mapping[str, Any], now: datetime, *, is_new: bool = False) -> Account:
+    def applied(self, account: Account, given: Mapping[str, Any], now: datetime) -> Account:
         """`account` with the fields of `given`, by their names in accounts.py; rights and limits by their own names.
 
         Lists may be any sequences. Raises InvalidField.
@@ -27,8 +27,9 @@ class AccountChanges:
         values = {name: value for name, value in given.items() if name not in _RIGHTS | _LIMITS}
         if "tags" in values:
             values["tags"] = tuple(values["tags"])
+        not_negative("spend", values.get("spend"))
         limits = replace(account.limits, **_of(given, _LIMITS))
-        values["limits"] = checked_limits(limits, now, None if is_new else account.limits)
+        values["limits"] = checked_limits(limits, now)
         if isinstance(account, Team | User):
             lists = {name: tuple(value) for name, value in _of(given, _RIGHTS).items()}
             values["rights"] = checked_rights(replace(account.rights, **lists), self.unknown_operations)

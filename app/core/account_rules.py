@@ -14,6 +14,7 @@ from typing import Any
 from app.core import durations
 from app.core.accounts import Limits, Rights
 from app.core.address_ranges import parse_range
+from app.core.budget_windows import window_of
 from app.core.errors import InvalidField
 from app.core.model_names import GEO_PREFIXES, looks_like_arn
 
@@ -27,11 +28,8 @@ _MODEL_BUDGET_SPANS = ("time_period", "budget_duration")
 _MOST_USD = 9_000_000
 
 
-def checked_limits(limits: Limits, now: datetime, before: Limits | None = None) -> Limits:
-    """`limits` as they may be stored: consistent, and with the end of the budget's window where that is new.
-
-    `before`: what they were, None for something new. Raises InvalidField.
-    """
+def checked_limits(limits: Limits, now: datetime) -> Limits:
+    """`limits` as they may be stored: consistent, and with the end of the budget's window. Raises InvalidField."""
     for name in _AMOUNTS:
         not_negative(name, getattr(limits, name))
     if limits.soft_budget is not None and limits.max_budget is not None and limits.soft_budget > limits.max_budget:
@@ -44,9 +42,8 @@ def checked_limits(limits: Limits, now: datetime, before: Limits | None = None) 
         _check_model_budget(model, budget, now)
     if limits.budget_duration is None:
         return replace(limits, budget_reset_at=None)
-    if before and before.budget_duration == limits.budget_duration and before.budget_reset_at:
-        return replace(limits, budget_reset_at=before.budget_reset_at)
-    return replace(limits, budget_reset_at=end_of(now, limits.budget_duration, "budget_duration"))
+    end_of(now, limits.budget_duration, "budget_duration")  # how a duration is written
+    return replace(limits, budget_reset_at=window_of(limits, now).resets_at)
 
 
 def not_negative(name: str, value: Decimal | int | None) -> None:

@@ -71,7 +71,7 @@ def carried_out(order: KeyOrder, key: VirtualKey, now: datetime, unknown_operati
     return replace(
         changed,
         rights=checked_rights(rights, unknown_operations),
-        limits=checked_limits(limits, now, key.limits),
+        limits=checked_limits(limits, now),
         expires_at=end_of(now, order.duration, "duration") if order.duration else changed.expires_at,
     )
 

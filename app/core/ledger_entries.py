@@ -126,8 +126,8 @@ class Posting:
 class Adjustment:
     """A change of what an account spent that no call made. US dollars; `by` as in Stamps.
 
-    `spend`: what the window's spend is set to, of which total_spend knows nothing; None: `carried` is brought along from
-    elsewhere, and added to both. `names`: fields of Entry that say whose it is.
+    `spend`: what the window's spend is set to, of which total_spend knows nothing; None: `carried` is brought along
+    from elsewhere, and added to both. `names`: fields of Entry that say whose it is.
     """
 
     account: Account

@@ -12,10 +12,11 @@ from decimal import Decimal
 from threading import Lock
 from typing import Any, TypeVar
 
-from app.core.accounts import AuditEntry, Budget, Customer, Member, Record, Stamps, Team, User, VirtualKey
+from app.core.accounts import AuditEntry, Budget, Customer, Member, Record, Spender, Stamps, Team, User, VirtualKey
 from app.core.admin_rights import is_administrator
 from app.core.callers import Actor
 from app.core.errors import StoreUnavailable
+from app.core.ledger_entries import Account
 from app.gateway.ports import Changing, Records, Registry
 
 T = TypeVar("T")
@@ -48,8 +49,12 @@ class Minutes:
         return Stamps(made.created_at, made.created_by, self.now, by)
 
     def put(self, before: Record | None, after: Record, action: str | None = None) -> None:
-        """Store `after` in place of `before` (None: it is new), and note it."""
+        """Store `after` in place of `before` (None: it is new), and note it. What a new account spent it brings along;
+        what another spent in its budget's window is set to what `after` has.
+        """
         self.records.put(after)
+        if isinstance(after, Spender):
+            self._move_spend(before, after)
         self._note(action or ("updated" if before else "created"), after, before, after)
 
     def remove(self, record: Record) -> None:
@@ -57,8 +62,25 @@ class Minutes:
         self.records.remove(record)
         self._note("deleted", record, record, None)
 
+    def note_reset(self, account: Account, spend: Decimal) -> None:
+        """Note that what an account spent was set to 0, from `spend`; nothing else of it was read."""
+        self._tell("updated", (account.kind, account.id), {"spend": float(spend)}, {"spend": 0.0})
+
+    def _move_spend(self, before: Record | None, after: Spender) -> None:
+        by = self.actor.caller.alias
+        if before is None and after.spend:
+            self.records.carry_spend(after, after.spend, by)
+        elif isinstance(before, Spender) and before.spend != after.spend:
+            self.records.set_spend(after, after.spend, by)
+
     def _note(self, action: str, subject: Record, before: Record | None, after: Record | None) -> None:
-        kind = _KINDS[type(subject)]
+        told_before, told_after = (written(one) if one else None for one in (before, after))
+        self._tell(action, (_KINDS[type(subject)], _object_id(subject)), told_before, told_after)
+
+    def _tell(
+        self, action: str, whose: tuple[str, str], before: dict[str, Any] | None, after: dict[str, Any] | None
+    ) -> None:
+        kind, object_id = whose
         caller = self.actor.caller
         self.records.note(
             AuditEntry(
@@ -69,9 +91,9 @@ class Minutes:
                 address=self.actor.address,
                 action=action,
                 kind=kind,
-                object_id=_object_id(subject),
-                before=written(before) if before else None,
-                after=written(after) if after else None,
+                object_id=object_id,
+                before=before,
+                after=after,
             )
         )
 

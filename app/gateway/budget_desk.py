@@ -29,7 +29,7 @@ class BudgetDesk:
             new = Budget(id=budget_id or minutes.new_id(), stamps=minutes.stamps())
             if minutes.records.budget(new.id):
                 raise InvalidField(f"Budget with id '{new.id}' already exists.", "budget_id")
-            budget = self._changes.applied(new, given, minutes.now, is_new=True)
+            budget = self._changes.applied(new, given, minutes.now)
             minutes.put(None, budget)
             return budget
 

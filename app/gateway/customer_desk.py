@@ -41,7 +41,8 @@ class CustomerDesk:
                     f"Customer already exists, passed user_id={customer_id}. Please pass a new user_id.", "user_id"
                 )
             new = _new(minutes, customer_id, "user_id")
-            customer = self._changes.applied(new, given, minutes.now, is_new=True)
+            customer = self._changes.applied(new, given, minutes.now)
+            customer = replace(customer, total_spend=customer.spend)
             view = _consistent(minutes.records, customer, given)
             minutes.put(None, customer)
             return view

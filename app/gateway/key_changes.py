@@ -50,6 +50,7 @@ class KeyChanges:
         """Make a key. Raises InvalidField or AccessDenied."""
         blank = VirtualKey(minutes.new_id(), "", "", minutes.stamps())
         made = self._carried_out(minutes, order, None, blank)
+        made = replace(made, total_spend=made.spend)
         issued = self._with_text(minutes, made, order)
         minutes.put(None, issued.key)
         minutes.records.put(KeySecret(issued.key.token, issued.key.id, issued.key.access_key_id))

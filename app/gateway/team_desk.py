@@ -56,7 +56,8 @@ class TeamDesk:
                     f"Team id = {new.id} already exists. Please use a different team id.",
                     "team_id",
                 )
-            team = self._changes.applied(new, given, minutes.now, is_new=True)
+            team = self._changes.applied(new, given, minutes.now)
+            team = replace(team, total_spend=team.spend)
             minutes.put(None, team)
             for member in members:
                 placed(minutes, team, member)

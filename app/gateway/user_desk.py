@@ -60,7 +60,8 @@ class UserDesk:
             user = User(id=new.id or minutes.new_id(), stamps=minutes.stamps())
             if minutes.records.user(user.id):
                 raise AlreadyThere(f"User with id {user.id} already exists", "user_id")
-            user = self._changes.applied(user, new.given, minutes.now, is_new=True)
+            user = self._changes.applied(user, new.given, minutes.now)
+            user = replace(user, total_spend=user.spend)
             _require_own_email(minutes.records, user)
             minutes.put(None, user)
             for team_id, role in new.teams.items():

@@ -1,5 +1,7 @@
 """Teams, their members, users, customers and budgets."""
 
+from collections.abc import Callable
+from datetime import datetime
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, Table, select
@@ -9,6 +11,7 @@ from app.core.registry_messages import AccountQuery, Page
 from app.store.pages import containing, page_of
 from app.store.records import TABLES, record_of
 from app.store.rows import BUDGETS, CUSTOMERS, MEMBERS, TEAMS, USERS
+from app.store.spending import with_spend
 
 T = TypeVar("T")
 
@@ -17,6 +20,7 @@ class AccountReads:
     """Within one transaction."""
 
     _connection: Connection
+    _clock: Callable[[], datetime]
     _locks: bool
 
     def team(self, team_id: str) -> Team | None:
@@ -24,7 +28,7 @@ class AccountReads:
 
     def teams(self, query: AccountQuery) -> Page[Team]:
         found = _conditions(TEAMS, query, TEAMS.c.id, TEAMS.c.alias)
-        return page_of(self._connection, _newest(TEAMS).where(*found), Team, query)
+        return self._page(TEAMS, found, Team, query)
 
     def members(self, team_id: str) -> tuple[Member, ...]:
         """By user."""
@@ -43,7 +47,7 @@ class AccountReads:
             found.append(USERS.c.id.in_(select(MEMBERS.c.user_id).where(MEMBERS.c.team_id == query.team_id)))
         if query.role is not None:
             found.append(USERS.c.role == query.role)
-        return page_of(self._connection, _newest(USERS).where(*found), User, query)
+        return self._page(USERS, found, User, query)
 
     def customer(self, customer_id: str) -> Customer | None:
         return self._one(Customer, customer_id)
@@ -54,29 +58,35 @@ class AccountReads:
             found.append(CUSTOMERS.c.team_id == query.team_id)
         if query.budget_id is not None:
             found.append(CUSTOMERS.c.budget_id == query.budget_id)
-        return page_of(self._connection, _newest(CUSTOMERS).where(*found), Customer, query)
+        return self._page(CUSTOMERS, found, Customer, query)
 
     def budget(self, budget_id: str) -> Budget | None:
         return self._one(Budget, budget_id)
 
     def budgets(self) -> tuple[Budget, ...]:
         """The newest first."""
-        return tuple(record_of(Budget, row) for row in self._connection.execute(_newest(BUDGETS)).mappings())
+        now = self._clock()
+        rows = self._connection.execute(_newest(BUDGETS, now)).mappings()
+        return tuple(record_of(Budget, row, now) for row in rows)
 
     def _one(self, kind: type[T], identifier: str) -> T | None:
-        table = TABLES[kind]
-        statement = select(table).where(table.c.id == identifier)
-        statement = statement.with_for_update() if self._locks else statement
+        table, now = TABLES[kind], self._clock()
+        statement = with_spend(table, now).where(table.c.id == identifier)
+        statement = statement.with_for_update(of=table) if self._locks else statement
         row = self._connection.execute(statement).mappings().first()
-        return record_of(kind, row) if row else None
+        return record_of(kind, row, now) if row else None
+
+    def _page(self, table: Table, wanted: list[ColumnElement[bool]], kind: type[T], query: AccountQuery) -> Page[T]:
+        now = self._clock()
+        return page_of(self._connection, _newest(table, now).where(*wanted), kind, query, now)
 
     def _members(self, condition: ColumnElement[bool]) -> tuple[Member, ...]:
         statement = select(MEMBERS).where(condition).order_by(MEMBERS.c.team_id, MEMBERS.c.user_id)
-        return tuple(record_of(Member, row) for row in self._connection.execute(statement).mappings())
+        return tuple(record_of(Member, row, self._clock()) for row in self._connection.execute(statement).mappings())
 
 
-def _newest(table: Table) -> Select[Any]:
-    return select(table).order_by(table.c.created_at.desc(), table.c.id)
+def _newest(table: Table, now: datetime) -> Select[Any]:
+    return with_spend(table, now).order_by(table.c.created_at.desc(), table.c.id)
 
 
 def _conditions(table: Table, query: AccountQuery, *searched: ColumnElement[str]) -> list[ColumnElement[bool]]:

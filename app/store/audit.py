@@ -1,5 +1,8 @@
 """The log of who changed what. It is only ever added to."""
 
+from collections.abc import Callable
+from datetime import datetime
+
 from sqlalchemy import Connection, insert, select
 
 from app.core.accounts import AuditEntry
@@ -13,6 +16,7 @@ class AuditReads:
     """Within one transaction."""
 
     _connection: Connection
+    _clock: Callable[[], datetime]
 
     def audit(self, query: AuditQuery) -> Page[AuditEntry]:
         """The newest first."""
@@ -29,7 +33,7 @@ class AuditReads:
             statement = statement.where(AUDIT.c.at >= query.since)
         if query.until is not None:
             statement = statement.where(AUDIT.c.at < query.until)
-        return page_of(self._connection, statement, AuditEntry, query)
+        return page_of(self._connection, statement, AuditEntry, query, self._clock())
 
 
 def write(connection: Connection, entry: AuditEntry) -> None:

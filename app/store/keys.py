@@ -13,12 +13,12 @@ from app.core.registry_messages import ChangedName, KeyQuery, LookUp, Page
 from app.store.pages import containing, page_of
 from app.store.records import labelled, record_of
 from app.store.rows import BUDGETS, KEYS, MEMBERS, SECRETS, TEAMS, USERS, VERSION
+from app.store.spending import spend_at, with_spend
 
 _SORTS: dict[str, ColumnElement[Any]] = {
     "created_at": KEYS.c.created_at,
     "updated_at": KEYS.c.updated_at,
     "key_alias": KEYS.c.alias,
-    "spend": KEYS.c.spend,
     "expires": KEYS.c.expires_at,
 }
 
@@ -72,18 +72,18 @@ BY_TOKEN = _look_up(SECRETS.c.token)
 BY_ACCESS_KEY_ID = _look_up(SECRETS.c.access_key_id)
 
 
-def look_up(connection: Connection, statement: Select[Any], presented: str) -> LookUp[KeyGrant]:
-    """`statement`: BY_TOKEN or BY_ACCESS_KEY_ID. One query."""
+def look_up(connection: Connection, statement: Select[Any], presented: str, now: datetime) -> LookUp[KeyGrant]:
+    """`statement`: BY_TOKEN or BY_ACCESS_KEY_ID. One query, which reads nothing of what was spent."""
     row = connection.execute(statement, {"presented": presented}).mappings().one()
     if row["key_id"] is None:
         return LookUp(row["version"], None)
     grant = KeyGrant(
-        key=record_of(VirtualKey, row, "key_"),
-        team=record_of(Team, row, "team_") if row["team_id"] is not None else None,
-        user=record_of(User, row, "user_") if row["user_id"] is not None else None,
+        key=record_of(VirtualKey, row, now, "key_"),
+        team=record_of(Team, row, now, "team_") if row["team_id"] is not None else None,
+        user=record_of(User, row, now, "user_") if row["user_id"] is not None else None,
         admin_of=frozenset(row["admin_of"] or ()),
         secret_expires_at=row["secret_expires_at"],
-        budget=record_of(Budget, row, "budget_") if row["budget_id"] is not None else None,
+        budget=record_of(Budget, row, now, "budget_") if row["budget_id"] is not None else None,
     )
     return LookUp(row["version"], grant)
 
@@ -102,7 +102,7 @@ class KeyReads:
     """Keys that are not deleted, within one transaction."""
 
     def __init__(self, connection: Connection, clock: Callable[[], datetime], *, locks: bool = False) -> None:
-        """`locks`: hold back whoever else would write a row that was read by its id, such as what it spent."""
+        """`locks`: hold back whoever else would write the settings that were read by their id; calls go on spending."""
         self._connection = connection
         self._clock = clock
         self._locks = locks
@@ -120,10 +120,12 @@ class KeyReads:
 
     def keys(self, query: KeyQuery) -> Page[VirtualKey]:
         """In the order asked for, keys without that value last, then by id."""
-        column = _SORTS[query.sort_by]
+        now = self._clock()
+        column = spend_at(now) if query.sort_by == "spend" else _SORTS[query.sort_by]
         order = (column.desc() if query.descending else column.asc()).nulls_last()
-        statement = select(KEYS).where(KEYS.c.deleted_at.is_(None), *_conditions(query)).order_by(order, KEYS.c.id)
-        return page_of(self._connection, statement, VirtualKey, query)
+        wanted = (KEYS.c.deleted_at.is_(None), *_conditions(query))
+        statement = with_spend(KEYS, now).where(*wanted).order_by(order, KEYS.c.id)
+        return page_of(self._connection, statement, VirtualKey, query, now)
 
     def secrets(self, key_id: str) -> tuple[KeySecret, ...]:
         """The current one first."""
@@ -132,14 +134,14 @@ class KeyReads:
             .where(SECRETS.c.key_id == key_id)
             .order_by(SECRETS.c.expires_at.desc().nulls_first(), SECRETS.c.token)
         )
-        return tuple(record_of(KeySecret, row) for row in self._connection.execute(statement).mappings())
+        return tuple(record_of(KeySecret, row, self._clock()) for row in self._connection.execute(statement).mappings())
 
     def _keys(self, condition: ColumnElement[bool]) -> tuple[VirtualKey, ...]:
-        statement = (
-            select(KEYS).where(KEYS.c.deleted_at.is_(None), condition).order_by(KEYS.c.created_at.desc(), KEYS.c.id)
-        )
-        statement = statement.with_for_update() if self._locks else statement
-        return tuple(record_of(VirtualKey, row) for row in self._connection.execute(statement).mappings())
+        now = self._clock()
+        there = with_spend(KEYS, now).where(KEYS.c.deleted_at.is_(None), condition)
+        statement = there.order_by(KEYS.c.created_at.desc(), KEYS.c.id)
+        statement = statement.with_for_update(of=KEYS) if self._locks else statement
+        return tuple(record_of(VirtualKey, row, now) for row in self._connection.execute(statement).mappings())
 
 
 def _conditions(query: KeyQuery) -> list[ColumnElement[bool]]:

@@ -1,5 +1,6 @@
 """Parts of lists: exact totals, an order without ties, and texts that are looked for as they stand."""
 
+from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, func, or_
@@ -19,7 +20,7 @@ class _Paged(Protocol):
     def size(self) -> int: ...
 
 
-def page_of(connection: Connection, statement: Select[Any], kind: type[T], query: _Paged) -> Page[T]:
+def page_of(connection: Connection, statement: Select[Any], kind: type[T], query: _Paged, now: datetime) -> Page[T]:
     """The page of `statement` that `query` asks for; a page past the end is empty, its total is not."""
     counted = statement.with_only_columns(func.count(), maintain_column_froms=True).order_by(None)
     total = connection.execute(counted).scalar_one()
@@ -27,7 +28,7 @@ def page_of(connection: Connection, statement: Select[Any], kind: type[T], query
     if offset >= total:
         return Page((), total)
     rows = connection.execute(statement.limit(min(query.size, _FARTHEST)).offset(offset)).mappings()
-    return Page(tuple(record_of(kind, row) for row in rows), total)
+    return Page(tuple(record_of(kind, row, now) for row in rows), total)
 
 
 def containing(text: str, *columns: ColumnElement[str]) -> ColumnElement[bool]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import fields
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar, cast, get_origin, get_type_hints
 
 from sqlalchemy import ColumnElement, Table
@@ -19,6 +21,7 @@ from app.core.accounts import (
     User,
     VirtualKey,
 )
+from app.core.budget_windows import window
 from app.core.errors import InvalidField
 from app.store.rows import AUDIT, BUDGETS, CUSTOMERS, KEYS, MEMBERS, SECRETS, TEAMS, USERS
 
@@ -36,10 +39,12 @@ TABLES: Mapping[type[Any], Table] = {
 _NESTED = (Rights, Limits, Stamps)
 # PostgreSQL's indexes take 2,700 bytes, and a character may have four.
 _LONGEST_NAME = 512
+_SPENDS = ("spend", "total_spend")
+_NOTHING = Decimal(0)
 
 
 def row_of(record: Any) -> dict[str, Any]:
-    """Its columns. Raises InvalidField for a name that is too long to be looked up."""
+    """Its columns, nothing of what it spent. Raises InvalidField for a name that is too long to be looked up."""
     row: dict[str, Any] = {}
     for field in fields(record):
         value = getattr(record, field.name)
@@ -50,16 +55,24 @@ def row_of(record: Any) -> dict[str, Any]:
         else:
             row[field.name] = dict(value) if isinstance(value, Mapping) else value
     if type(record) in TABLES:
+        row = {column.name: row[column.name] for column in TABLES[type(record)].c if column.name in row}
         _check_names(TABLES[type(record)], row)
     return row
 
 
-def record_of(kind: type[T], row: Mapping[Any, Any], prefix: str = "") -> T:
-    """The record in a row whose columns may be labelled with a prefix."""
-    values = {}
+def record_of(kind: type[T], row: Mapping[Any, Any], now: datetime, prefix: str = "") -> T:
+    """The record in a row whose columns may be labelled with a prefix; `now` says in which window its budget is.
+
+    Where the row does not say what an account spent, the record says 0.
+    """
+    values: dict[str, Any] = {}
     for name, part in _SHAPES[kind].items():
         if part in _NESTED:
-            values[name] = record_of(part, row, prefix)
+            values[name] = record_of(part, row, now, prefix)
+        elif name in _SPENDS:
+            values[name] = row.get(prefix + name, _NOTHING)
+        elif name == "budget_reset_at":
+            values[name] = window(row[prefix + "budget_duration"], now).resets_at
         else:
             value = row[prefix + name]
             values[name] = tuple(value) if part is tuple else value

@@ -5,15 +5,31 @@ it ends; it ends with the next version and the names of what it touched, or leav
 """
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Table, bindparam, delete, insert, update
 
-from app.core.accounts import AuditEntry, Budget, Customer, KeyGrant, KeySecret, Member, Record, Team, User, VirtualKey
-from app.core.limits import PayingCustomer
+from app.core.accounts import (
+    AuditEntry,
+    Budget,
+    Customer,
+    KeyGrant,
+    KeySecret,
+    Member,
+    Record,
+    Spender,
+    Team,
+    User,
+    VirtualKey,
+)
+from app.core.budget_windows import window_of
+from app.core.ledger_entries import Account, AccountKind, Adjustment
+from app.core.limits import PayingCustomer, with_budget
 from app.core.registry_messages import ChangedName, Changes, LookUp
-from app.store import audit, changes
+from app.store import adjustments, audit, changes
 from app.store.accounts import AccountReads
 from app.store.audit import AuditReads
 from app.store.customers import customer_names, look_up_customer
@@ -35,6 +51,7 @@ class Change(Snapshot):
     def __init__(self, connection: Connection, clock: Callable[[], datetime]) -> None:
         super().__init__(connection, clock, locks=True)
         self.names: set[ChangedName] = set()
+        self._adjustments: list[Adjustment] = []
 
     def put(self, record: Record) -> None:
         """Insert, or replace what has the same identity.
@@ -65,6 +82,38 @@ class Change(Snapshot):
     def note(self, entry: AuditEntry) -> None:
         """Write to the audit log."""
         audit.write(self._connection, entry)
+
+    def set_spend(self, account: Spender, spend: Decimal, by: str) -> None:
+        """Set what an account spent in its budget's window, by `finish`."""
+        self._adjustments.append(replace(self._adjustment(account, by), spend=spend))
+
+    def carry_spend(self, account: Spender, amount: Decimal, by: str) -> None:
+        """Add what it spent elsewhere to the window's spend and to all, by `finish`."""
+        self._adjustments.append(replace(self._adjustment(account, by), carried=amount))
+
+    def reset_spends(self, after: Account | None, by: str) -> tuple[tuple[Account, Decimal], ...]:
+        """Set to 0 what the next keys and teams spent in their windows, by `finish`; each with what it had spent."""
+        now = self._clock()
+        found = adjustments.spenders(self._connection, after, now)
+        for account, window, _ in found:
+            names = {adjustments.NAMED[account.kind]: account.id}
+            self._adjustments.append(Adjustment(account, window, by, spend=Decimal(0), names=names))
+        return tuple((account, spend) for account, _, spend in found)
+
+    def finish(self) -> None:
+        """Write what was adjusted, after all else: it locks what every call writes."""
+        if self._adjustments:
+            adjustments.adjust(self._connection, self._adjustments, self._clock())
+
+    def _adjustment(self, spender: Spender, by: str) -> Adjustment:
+        budget_id = getattr(spender, "budget_id", None)
+        limits = with_budget(spender.limits, self.budget(budget_id) if budget_id else None)
+        return Adjustment(
+            account=Account(_SPENDERS[type(spender)], spender.id),
+            window=window_of(limits, self._clock()),
+            by=by,
+            names=_entry_names(spender),
+        )
 
     def _store(self, record: Record) -> None:
         kind, row = type(record), row_of(record)
@@ -108,6 +157,7 @@ class Registry:
             version = changes.lock_version(connection)
             change = Change(connection, self._clock)
             result = work(change)
+            change.finish()
             if change.names:
                 changes.record(connection, version, change.names)
             return result
@@ -115,17 +165,17 @@ class Registry:
     def by_token(self, token: str) -> LookUp[KeyGrant]:
         """The key of this SHA-256 hex, and the version at that moment. One query."""
         with self._database.statement() as connection:
-            return look_up(connection, BY_TOKEN, token)
+            return look_up(connection, BY_TOKEN, token, self._clock())
 
     def by_access_key_id(self, access_key_id: str) -> LookUp[KeyGrant]:
         """The key of this issued pair, and the version at that moment. One query."""
         with self._database.statement() as connection:
-            return look_up(connection, BY_ACCESS_KEY_ID, access_key_id)
+            return look_up(connection, BY_ACCESS_KEY_ID, access_key_id, self._clock())
 
     def customer(self, customer_id: str) -> LookUp[PayingCustomer]:
         """The customer of this id with the budget it names, and the version at that moment. One query."""
         with self._database.statement() as connection:
-            return look_up_customer(connection, customer_id)
+            return look_up_customer(connection, customer_id, self._clock())
 
     def issued_names(self) -> list[ChangedName]:
         """Every token, access key id and customer that there is. Two queries: what changes in between is told of."""
@@ -164,4 +214,15 @@ def _names(record: Record) -> list[ChangedName]:
     return [(_KINDS[type(record)], record.id)]
 
 
+def _entry_names(spender: Spender) -> dict[str, Any]:
+    """Whose line of the ledger it is, as Entry has it."""
+    names: dict[str, Any] = {adjustments.NAMED[_SPENDERS[type(spender)]]: spender.id}
+    if isinstance(spender, VirtualKey):
+        names |= {"key_token": spender.token, "key_alias": spender.alias}
+    if isinstance(spender, Team):
+        names["team_alias"] = spender.alias
+    return names
+
+
+_SPENDERS: dict[type[Any], AccountKind] = {VirtualKey: "key", Team: "team", User: "user", Customer: "customer"}
 _KINDS: dict[type[Any], str] = {VirtualKey: "key", Team: "team", User: "user", Customer: "customer", Budget: "budget"}

@@ -1,4 +1,5 @@
-"""The tables, as Flask-SQLAlchemy's models. Columns carry the names of the fields of app/core/accounts.py.
+"""The tables of settings, as Flask-SQLAlchemy's models. Columns carry the names of the fields of app/core/accounts.py;
+what those spent stands elsewhere (money_rows.py), and when their windows end follows from budget_duration.
 
 What is only looked up by its own id, or listed with its kind, has no foreign key: a key outlives its team, and says so.
 """
@@ -52,7 +53,6 @@ class _Limits:
     max_budget: Mapped[Decimal | None]
     soft_budget: Mapped[Decimal | None]
     budget_duration: Mapped[str | None]
-    budget_reset_at: Mapped[datetime | None]
     rpm_limit: Mapped[int | None]
     tpm_limit: Mapped[int | None]
     max_parallel_requests: Mapped[int | None]
@@ -66,12 +66,7 @@ class _Stamps:
     updated_by: Mapped[str]
 
 
-class _Spend:
-    spend: Mapped[Decimal]
-    total_spend: Mapped[Decimal]
-
-
-class KeyRow(_Stamps, _Rights, _Limits, _Spend, Row):
+class KeyRow(_Stamps, _Rights, _Limits, Row):
     """A key that is deleted keeps its row, so that what it did can be named; nothing finds it by its text any more."""
 
     __tablename__ = "virtual_keys"
@@ -111,7 +106,7 @@ class SecretRow(Row):
     expires_at: Mapped[datetime | None]
 
 
-class TeamRow(_Stamps, _Rights, _Limits, _Spend, Row):
+class TeamRow(_Stamps, _Rights, _Limits, Row):
     """A team."""
 
     __tablename__ = "teams"
@@ -132,7 +127,7 @@ class MemberRow(Row):
     user_email: Mapped[str | None]
 
 
-class UserRow(_Stamps, _Rights, _Limits, _Spend, Row):
+class UserRow(_Stamps, _Rights, _Limits, Row):
     """A user. PostgreSQL keeps the word `user` for itself, hence plurals throughout."""
 
     __tablename__ = "users"
@@ -143,7 +138,7 @@ class UserRow(_Stamps, _Rights, _Limits, _Spend, Row):
     metadata_: Mapped[dict[str, Any]] = mapped_column("metadata")
 
 
-class CustomerRow(_Stamps, _Limits, _Spend, Row):
+class CustomerRow(_Stamps, _Limits, Row):
     """An end user."""
 
     __tablename__ = "customers"

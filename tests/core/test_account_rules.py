@@ -37,14 +37,12 @@ def test_the_soft_budget_is_at_most_the_budget(soft: int, fits: bool) -> None:
             checked_limits(limits, NOW)
 
 
-def test_a_window_ends_when_it_did_unless_its_duration_changes() -> None:
-    before = checked_limits(Limits(budget_duration="1d"), NOW)
-    later = NOW + timedelta(hours=5)
+def test_a_window_ends_at_the_next_boundary_of_its_duration() -> None:
+    midnight = NOW.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
 
-    assert before.budget_reset_at == NOW + timedelta(days=1)
-    assert checked_limits(Limits(budget_duration="1d"), later, before) == before
-    assert checked_limits(Limits(budget_duration="2d"), later, before).budget_reset_at == later + timedelta(days=2)
-    assert checked_limits(Limits(budget_reset_at=NOW), later, before).budget_reset_at is None
+    assert checked_limits(Limits(budget_duration="1d"), NOW).budget_reset_at == midnight
+    assert checked_limits(Limits(budget_duration="1d"), NOW + timedelta(hours=5)).budget_reset_at == midnight
+    assert checked_limits(Limits(budget_reset_at=NOW), NOW).budget_reset_at is None
 
 
 @pytest.mark.parametrize(

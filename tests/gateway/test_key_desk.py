@@ -1,6 +1,6 @@
 """What the key desk makes of orders, when whoever asks may."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,7 @@ from app.core.key_orders import KeyOrder
 from app.core.key_pairs import KeyPairs
 from app.core.registry_messages import KeyQuery
 from app.core.virtual_keys import token_of
-from tests.fake_registry import NOW, STAMPS
+from tests.fake_registry import STAMPS
 from tests.gateway.key_desk_setting import ADMINISTRATOR, MASTER_KEY, SECRET_KEY, Setting, a_team
 
 CHOSEN = "sk-chosen-0123456789abcdef"
@@ -197,7 +197,7 @@ def test_unset_does_not_reach_what_a_key_is() -> None:
     assert changed.token == key.token
 
 
-def test_the_budget_s_window_starts_with_it_and_is_not_moved_by_other_changes() -> None:
+def test_a_key_s_budget_starts_anew_when_the_calendar_says_so_whenever_it_was_set() -> None:
     setting = Setting()
     key = setting.issue(max_budget=Decimal(1), budget_duration="30d").key
     setting.now += timedelta(days=1)
@@ -205,8 +205,9 @@ def test_the_budget_s_window_starts_with_it_and_is_not_moved_by_other_changes() 
     changed = setting.desk.change(ADMINISTRATOR, key.id, KeyOrder(max_budget=Decimal(2)))
     renewed = setting.desk.change(ADMINISTRATOR, key.id, KeyOrder(budget_duration="7d"))
 
-    assert key.limits.budget_reset_at == changed.limits.budget_reset_at == NOW + timedelta(days=30)
-    assert renewed.limits.budget_reset_at == setting.now + timedelta(days=7)
+    december, monday = datetime(2026, 12, 1, tzinfo=UTC), datetime(2026, 11, 30, tzinfo=UTC)
+    assert key.limits.budget_reset_at == changed.limits.budget_reset_at == december
+    assert renewed.limits.budget_reset_at == monday
 
 
 def test_a_key_is_changed_by_the_alias_of_the_one_that_lives() -> None:

@@ -102,14 +102,15 @@ def test_a_change_leaves_what_it_does_not_name() -> None:
     assert changed.stamps == replace(STAMPS, updated_at=LATER)
 
 
-def test_a_window_of_a_budget_begins_when_its_duration_changes_and_not_before() -> None:
+def test_a_team_s_budget_starts_anew_when_the_clock_says_so_whenever_it_was_set() -> None:
     accounts = Accounts()
+    hour = NOW.replace(minute=0, second=0, microsecond=0)
     first = accounts.team("red", budget_duration="1h").team.limits.budget_reset_at
     accounts.now = LATER
 
-    assert first == LATER
-    assert accounts.change_team(max_budget=Decimal(1)).limits.budget_reset_at == first
-    assert accounts.change_team(budget_duration="2h").limits.budget_reset_at == LATER + timedelta(hours=2)
+    assert first == hour + timedelta(hours=1)
+    assert accounts.change_team(max_budget=Decimal(1)).limits.budget_reset_at == hour + timedelta(hours=2)
+    assert accounts.change_team(budget_duration="12h").limits.budget_reset_at == hour.replace(hour=12)
 
 
 def test_a_team_that_is_not_there_cannot_be_changed_blocked_seen_or_deleted() -> None:

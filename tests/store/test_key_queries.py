@@ -11,7 +11,7 @@ import pytest
 from app.core.accounts import Stamps
 from app.core.registry_messages import KeyQuery, Page
 from app.store.registry import Registry
-from tests.store.conftest import Put
+from tests.store.conftest import Put, Spend
 from tests.store.samples import NOW, plain_key
 
 List = Callable[..., list[int]]
@@ -129,16 +129,18 @@ def test_every_key_has_one_status(put: Put, listed: List) -> None:
     ],
 )
 def test_keys_are_sorted_and_those_without_the_value_come_last(
-    put: Put, listed: List, sort_by: str, up: list[int]
+    put: Put, spend: Spend, listed: List, sort_by: str, up: list[int]
 ) -> None:
     moment = [NOW + timedelta(seconds=number) for number in range(5)]
     stamps = [Stamps(moment[number], "m", moment[4 - number], "m") for number in range(5)]
     put(
         plain_key(1, stamps=stamps[1], alias="\N{LATIN SMALL LETTER E WITH ACUTE}", expires_at=moment[3]),
-        plain_key(2, stamps=stamps[2], alias="a", spend=Decimal("0.000000000001"), expires_at=moment[2]),
-        plain_key(3, stamps=stamps[3], alias="a b", spend=Decimal(1000), expires_at=moment[1]),
-        plain_key(4, stamps=stamps[4], alias="B", spend=Decimal(999)),
+        plain_key(2, stamps=stamps[2], alias="a", expires_at=moment[2]),
+        plain_key(3, stamps=stamps[3], alias="a b", expires_at=moment[1]),
+        plain_key(4, stamps=stamps[4], alias="B"),
     )
+    for number, spent in ((2, "0.000000000001"), (3, "1000"), (4, "999")):
+        spend(plain_key(number), Decimal(spent))
 
     assert listed(sort_by=sort_by, descending=False) == up
     last = [4] if sort_by == "expires" else []

@@ -93,7 +93,8 @@ def test_all_reads_of_one_snapshot_see_the_same_moment(database_url: str, regist
 
     def work(records: Snapshot) -> list[Team | None]:
         before = records.team("team-1")
-        other.change(lambda change: [change.put(team) for team in (replace(TEAM, alias="another"), plain_team(2))])
+        for team in (replace(TEAM, alias="another"), plain_team(2)):
+            other.change(lambda change, team=team: change.put(team))  # type: ignore[misc]  # bound at once
         return [before, records.team("team-1"), records.team("team-002")]
 
     assert registry.read(work) == [TEAM, TEAM, None]

@@ -55,7 +55,7 @@ class Form(WireModel):
             elif value is None and name in self.nulls_clear:
                 found[self.meanings.get(name, name)] = _blank(name)
         for name in getattr(self, "unset", None) or ():
-            if name not in names - {"blocked", "user_role"}:
+            if name not in names - {"blocked", "spend", "user_role"}:
                 raise InvalidField(f"unset: {name[:100]!r} cannot be unset here.", "unset")
             found[self.meanings.get(name, name)] = _blank(name)
         return found
@@ -75,6 +75,12 @@ class LimitFields(Form):
     tpm_limit: Count | None = None
     max_parallel_requests: Count | None = None
     model_max_budget: Metadata | None = None
+
+
+class SpendField(Form):
+    """What an account spent, US dollars: of a new one what it brings along, else what its budget's window is set to."""
+
+    spend: Usd | None = None
 
 
 class ListFields(Form):

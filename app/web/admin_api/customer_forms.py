@@ -8,16 +8,16 @@ from pydantic import Field
 from app.core.accounts import Budget
 from app.gateway.customer_desk import CustomerView
 from app.gateway.standings import Standing
-from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, flat
+from app.web.admin_api.account_forms import LIMITS, Dollars, LimitAnswer, LimitFields, SpendField, flat
 from app.web.admin_api.fields import Metadata, Moment, Name, Text, Unset
 from app.web.admin_api.remaining import Remaining
 from app.web.admin_api.wire_model import WireModel
 
-_CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata"}
+_CUSTOMER_FIELDS = LIMITS | {"alias", "team_id", "budget_id", "blocked", "metadata", "spend"}
 _MOST_AT_ONCE = 500
 
 
-class _CustomerFields(LimitFields):
+class _CustomerFields(LimitFields, SpendField):
     unenforced: ClassVar[Mapping[str, str]] = {
         "allowed_model_region": "list regions on the key or the team that names the customer",
         "default_model": "name the model in the calls",

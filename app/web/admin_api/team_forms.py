@@ -12,11 +12,12 @@ from app.web.admin_api.account_forms import (
     Form,
     LimitFields,
     ListFields,
+    SpendField,
 )
 from app.web.admin_api.fields import Metadata, Name, Tags, Text, Unset
 from app.web.admin_api.wire_model import WireModel
 
-_FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "tags"}
+_FIELDS = LIMITS | LISTS | {"team_alias", "blocked", "metadata", "spend", "tags"}
 _MOST_AT_ONCE = 500
 _OF_MEMBERS = {
     "allowed_models": "list models on the member's key",
@@ -49,7 +50,7 @@ class MemberForm(MemberNamed):
         return NewMember(self.user_id or None, self.user_email or None, self.role)
 
 
-class _TeamFields(LimitFields, ListFields):
+class _TeamFields(LimitFields, ListFields, SpendField):
     meanings: ClassVar[Mapping[str, str]] = {"team_alias": "alias"}
     unenforced: ClassVar[Mapping[str, str]] = {
         "budget_id": "set max_budget and the other limits on the team",

@@ -10,11 +10,11 @@ from app.core.errors import InvalidField
 from app.core.key_orders import KeyOrder
 from app.core.registry_messages import AccountQuery
 from app.gateway.user_desk import NewUser
-from app.web.admin_api.account_forms import LIMITS, LISTS, Form, LimitFields, ListFields
+from app.web.admin_api.account_forms import LIMITS, LISTS, Form, LimitFields, ListFields, SpendField
 from app.web.admin_api.fields import Metadata, Name, Text, Unset
 from app.web.admin_api.wire_model import WireModel
 
-_FIELDS = LIMITS | LISTS | {"user_email", "user_alias", "user_role", "metadata"}
+_FIELDS = LIMITS | LISTS | {"spend", "user_email", "user_alias", "user_role", "metadata"}
 _ROLES: frozenset[UserRole] = frozenset(("proxy_admin", "proxy_admin_viewer", "internal_user", "internal_user_viewer"))
 _MOST_AT_ONCE = 500
 
@@ -26,7 +26,7 @@ class Placement(Form):
     user_role: Literal["admin", "user"] = "user"
 
 
-class _UserFields(LimitFields, ListFields):
+class _UserFields(LimitFields, ListFields, SpendField):
     meanings: ClassVar[Mapping[str, str]] = {"user_email": "email", "user_alias": "alias", "user_role": "role"}
     unenforced: ClassVar[Mapping[str, str]] = {
         "blocked": "block the user's keys",
