@@ -42,10 +42,12 @@ class Answered:
         raw = body if isinstance(body, bytes) else json.dumps(body).encode()
         return self._usage((raw,), (*JSON, *headers), complete=complete)
 
-    def with_events(self, events: Sequence[tuple[str, Any]], *, complete: bool = True) -> Usage:
+    def with_events(
+        self, events: Sequence[tuple[str, Any]], *, complete: bool = True, headers: Headers = EVENT_STREAM
+    ) -> Usage:
         """Each event by its type and content."""
         frames = [event_frame(name, content) for name, content in events]
-        return self._usage(frames, EVENT_STREAM, complete=complete)
+        return self._usage(frames, headers, complete=complete)
 
     def with_chunks(self, chunks: Sequence[object], *, complete: bool = True) -> Usage:
         """The model's own events, as InvokeModelWithResponseStream carries them."""

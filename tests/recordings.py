@@ -23,7 +23,6 @@ _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "recorded"
 FOLDER = Path(os.environ.get("OUTCROP_RECORDED_EXCHANGES", _BESIDE))
 _TABLE = load_table()
 _SERVICES = frozenset(_TABLE.services)
-_STREAM = "application/vnd.amazon.eventstream"
 
 
 @dataclass(frozen=True)
@@ -73,9 +72,6 @@ def _recording(name: str, content: dict[str, Any], indexed: dict[str, Any] | Non
         call = decide_by_body(call, JsonBody(body, {}))
     answer = base64.b64decode(content["response_body_b64"] or "")
     headers = _headers(content["response_headers"])
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        # every answer of AWS has one; some recorders leave it out
-        headers.append(("Content-Type", _STREAM if answer[:1] == b"\0" else "application/json"))
     return Recording(name, call, request_headers, body, content["status"], tuple(headers), answer, indexed)
 
 

@@ -44,7 +44,7 @@ class Tap:
         find: FindReader = reader_for,
     ) -> None:
         low = {name.lower(): value for name, value in headers}
-        media_type = low.get("content-type", "").partition(";")[0].strip().lower()
+        media_type = low.get("content-type", _unsaid_type(call)).partition(";")[0].strip().lower()
         self._facts = facts
         self._problem: str | None = None
         self._failure = ""
@@ -161,6 +161,11 @@ class Tap:
         else:
             reader.body(skimmed)
         return True
+
+
+def _unsaid_type(call: BedrockCall) -> str:
+    """What an answer is that does not say so: some operations have event streams alone."""
+    return event_stream.CONTENT_TYPE if call.operation and call.operation.stream is True else ""
 
 
 def _is_error(skimmed: Skimmed, wants: frozenset[str]) -> bool:

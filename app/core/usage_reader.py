@@ -139,7 +139,9 @@ class Reader:
 
     def _told(self, usage: Usage) -> Usage:
         """The same, with what the answer said beside counts."""
-        by_model: Mapping[str, Counts] = {self.model: usage.counts} if self.model else {}
+        by_model: dict[str, Counts] = {}
+        if self.model:
+            by_model[self.model] = {kind: count for kind, count in usage.counts.items() if kind not in self.units}
         return Usage(usage.source, usage.counts, usage.method, by_model, self.tier, self.image_size)
 
     def _estimated(self, tokens: Tokens) -> Usage:

@@ -46,7 +46,9 @@ def test_converse_counts_writes_of_unsaid_life_as_those_of_5_minutes() -> None:
 
 def test_a_prompt_routers_answer_names_the_model_that_it_chose() -> None:
     body = {"usage": {"inputTokens": 3, "outputTokens": 2}, "trace": {"promptRouter": {"invokedModelId": CLAUDE}}}
+    guarded = {**body, "trace": {**body["trace"], **GUARDED}}
     assert converse(ROUTER).with_json(body).by_model == {CLAUDE: {"input": 3, "output": 2}}
+    assert converse(ROUTER).with_json(guarded).by_model == {CLAUDE: {"input": 3, "output": 2}}
 
 
 ASSESSMENT = {"invocationMetrics": {"usage": {"topicPolicyUnits": 1, "contentPolicyUnits": 2, "wordPolicyUnits": 0}}}
@@ -91,6 +93,7 @@ def test_the_metadata_after_the_message_is_read() -> None:
     assert (found.source, found.method, found.tier) == ("reported", "converse_stream", "priority")
     assert found.counts == {"input": 9, "output": 5}
     assert converse_stream().with_events(events, complete=False).source == "reported"
+    assert converse_stream().with_events(events, headers=()).counts == found.counts
 
 
 BODIES: list[tuple[str, Any, dict[str, int]]] = [
