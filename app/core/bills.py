@@ -39,6 +39,8 @@ class Bill:
             self.rates[prefix + kind] = rate
             if price and kind in price.instead:
                 self.remarks.append(f"{kind} at {price.instead[kind]}")
+            if price and kind == "output_image" and image_size and price.listed_image(image_size) is None:
+                self.remarks.append(f"no price for {image_size[:40]}: any size's")
             if self.total is not None:
                 self.total = EXACT.add(self.total, EXACT.multiply(rate, count))
 

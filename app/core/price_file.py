@@ -35,7 +35,7 @@ _MILLIONTH = Decimal("0.000001")
 _OVERRIDE = re.compile(
     rf"(?:{'|'.join(GEO_PREFIXES)}|[a-z]{{2,4}})\.|(?:mantle:)?[a-z]{{2,5}}(?:-[a-z]+)+-[0-9]{{1,2}}"
 )
-_SIZE = re.compile(r"(?:[0-9]{1,6}|max)-x-(?:[0-9]{1,6}|max)/(?:[0-9]{1,4}|max)-steps")
+_SIZE = re.compile(r"(?:[0-9]{1,6}|max)-x-(?:[0-9]{1,6}|max)/(?:(?:[0-9]{1,4}|max)-steps|[a-z]{1,20})")
 _FILE = ("about", "source", "sources", "from", "factor", "aliases", "guardrails", "provisioned", "models")
 _ENTRY = (
     *("from", "factor", "mode", "source", "deprecated", "note"),
@@ -144,7 +144,9 @@ def _entry(content: Any, path: Path, since: date) -> DatedPrice:
     sizes = _object(members.get("image_sizes", {}), (*path, "image_sizes"))
     for name in sizes:
         if not _SIZE.fullmatch(name):
-            raise _Wrong((*path, "image_sizes", name), "a size such as 1024-x-1024/50-steps, max for any")
+            raise _Wrong(
+                (*path, "image_sizes", name), "a size such as 1024-x-1024/50-steps or 1024-x-1024/premium, max for any"
+            )
     return DatedPrice(
         since=_optional(members, "from", path, _date) or since,
         blocks=blocks,

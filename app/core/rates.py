@@ -20,7 +20,7 @@ _INSTEAD = {
     "input_audio": ("input",),
     "input_image": ("input",),
 }
-_SIZE = re.compile(r"(\d{1,6}|max)-x-(\d{1,6}|max)/(\d{1,4}|max)-steps")
+_SIZE = re.compile(r"([0-9]{1,6}|max)-x-([0-9]{1,6}|max)/(?:([0-9]{1,4}|max)-steps|([a-z]{1,20}))")
 _NO_BOUND = 10**9
 
 
@@ -57,10 +57,13 @@ class Price:
 
     def image(self, size: str | None) -> Decimal | None:
         """US dollars for one image: of the smallest size that the price list has and that holds it, else of any."""
+        listed = self.listed_image(size)
+        return self.kinds.get("output_image") if listed is None else listed
+
+    def listed_image(self, size: str | None) -> Decimal | None:
+        """The same, None where the list has no size that holds it."""
         exact = self.image_sizes.get(size or "")
-        if exact is not None:
-            return exact
-        return _smallest(self.image_sizes, size) or self.kinds.get("output_image")
+        return _smallest(self.image_sizes, size) if exact is None else exact
 
     def dearest_image(self) -> Decimal | None:
         """US dollars for one image whose size is not stated."""
@@ -115,16 +118,21 @@ def _times(kinds: Prices, factor: Decimal) -> dict[str, Decimal]:
 
 def _smallest(sizes: Prices, size: str | None) -> Decimal | None:
     asked = _bounds(size or "")
-    if not asked:
-        return None
     holding = [
-        (bounds, price)
+        (bounds[0], price)
         for name, price in sizes.items()
-        if (bounds := _bounds(name)) and all(bound >= want for bound, want in zip(bounds, asked, strict=True))
+        if asked and (bounds := _bounds(name)) and bounds[1] == asked[1] and _holds(bounds[0], asked[0])
     ]
-    return min(holding, default=(None, None))[1]
+    return min(holding)[1] if holding else None
 
 
-def _bounds(size: str) -> tuple[int, ...] | None:
+def _holds(bounds: tuple[int, ...], asked: tuple[int, ...]) -> bool:
+    return all(bound >= wanted for bound, wanted in zip(bounds, asked, strict=True))
+
+
+def _bounds(size: str) -> tuple[tuple[int, ...], str | None] | None:
+    """Width, height and steps, and the quality that is named in place of steps."""
     found = _SIZE.fullmatch(size)
-    return tuple(_NO_BOUND if part == "max" else int(part) for part in found.groups()) if found else None
+    if not found:
+        return None
+    return tuple(_NO_BOUND if part == "max" else int(part or 0) for part in found.groups()[:3]), found[4]

@@ -1,8 +1,10 @@
 """Price files: what a file may say counts, and whatever is wrong in one is named with its line and field."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -103,6 +105,15 @@ def test_guardrails_may_have_prices_of_their_own() -> None:
 
 def test_the_same_facts_may_be_written_as_numbers_or_as_text() -> None:
     assert read_price_file(entry(regional={"input": 6e-05})) == read_price_file(entry(regional={"input": "0.00006"}))
+
+
+def test_the_example_of_the_documents_can_be_read() -> None:
+    document = (Path(__file__).resolve().parents[2] / "docs" / "prices.md").read_text()
+    [example] = re.findall(r"```json\n(.*?)```", document, re.DOTALL)
+    found = read_price_file(example)
+
+    assert len(found.models) == 4
+    assert cost(example, f"eu.{MODEL}", "eu-west-1") == Decimal("0.945")
 
 
 WRONG = [

@@ -188,6 +188,17 @@ def test_an_image_of_a_size_without_a_price_has_none(size: str | None) -> None:
     assert cost("amazon.nova-canvas-v1:0", replace(used(output_image=2), image_size=size)) == Decimal("0.12")
 
 
+def test_an_image_of_a_quality_without_a_price_costs_what_any_does_and_says_so() -> None:
+    images = replace(used(output_image=1), image_size="1024-x-1024/premium")
+    charge = BOOK.charge(question("amazon.nova-canvas-v1:0"), images)
+    own = PriceBook.load('{"models": {"amazon.nova-canvas-v1:0": {"image_sizes": {"max-x-max/premium": "0.08"}}}}')
+
+    assert charge.cost == Decimal("0.06")
+    assert charge.entry
+    assert charge.entry.endswith("; no price for 1024-x-1024/premium: any size's")
+    assert own.charge(question("amazon.nova-canvas-v1:0"), images).cost == Decimal("0.08")
+
+
 def test_guardrails_cost_beside_the_model_and_alone() -> None:
     guarded = used(**TALK, contentPolicyUnits=2, topicPolicyUnits=1, wordPolicyUnits=5)
 
