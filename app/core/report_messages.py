@@ -26,7 +26,7 @@ MOST_CALLS_SUMMED = 200_000
 # calls by their duration, each in the first that it is under, milliseconds; the last is without end
 BUCKETS_MS = (100, 300, 1000, 3000, 10_000, 30_000, 100_000)
 _DAY = timedelta(days=1)
-_FOR_LONG = re.compile(r"[0-9]{1,4}(d|w|mo)")
+_FOR_LONG = re.compile(r"[1-9][0-9]{0,3}(d|w|mo)")
 _DAYS = {"d": 1, "w": 7, "mo": 30}
 
 
@@ -97,7 +97,7 @@ def span_since(since: str, until: str | None, today: date) -> Span:
         return span_between(since, last.isoformat())
     count, unit = durations.parsed(since)
     days = min(count * _DAYS[unit], MOST_DAYS + 1)
-    return span_between((last - (days - 1) * _DAY).isoformat(), last.isoformat()) if days > 0 else Span(last, last)
+    return span_between((last - (days - 1) * _DAY).isoformat(), last.isoformat())
 
 
 def day_of(text: str, name: str) -> date:
