@@ -46,7 +46,7 @@ def test_converse_counts_writes_of_unsaid_life_as_those_of_5_minutes() -> None:
 
 def test_a_prompt_routers_answer_names_the_model_that_it_chose() -> None:
     body = {"usage": {"inputTokens": 3, "outputTokens": 2}, "trace": {"promptRouter": {"invokedModelId": CLAUDE}}}
-    guarded = {**body, "trace": {**body["trace"], **GUARDED}}
+    guarded = {**body, "trace": {"promptRouter": {"invokedModelId": CLAUDE}, **GUARDED}}
     assert converse(ROUTER).with_json(body).by_model == {CLAUDE: {"input": 3, "output": 2}}
     assert converse(ROUTER).with_json(guarded).by_model == {CLAUDE: {"input": 3, "output": 2}}
 
