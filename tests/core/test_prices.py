@@ -325,7 +325,7 @@ def test_a_charge_is_the_sum_of_counts_times_the_rates_that_it_tells(
     spare=st.integers(0, 300_000),
     answered=st.booleans(),
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_what_is_held_is_never_less_than_a_call_within_it_costs(
     model: str, counts: dict[str, int], tier: str | None, spare: int, answered: bool
 ) -> None:
