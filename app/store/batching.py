@@ -12,12 +12,12 @@ from typing import Generic, Protocol, TypeVar
 from app.core.errors import GatewayError, StoreUnavailable
 from app.store.breaker import Breaker
 
-# A source that said nothing for this long is away.
+# A source that said nothing for this long is away, seen in so many looks: where this worker itself is held up, many
+# moments pass in one look, and what the source said meanwhile still waits to be read. The first half is one look.
 SILENCE_SECONDS = 0.2
-# Where this worker itself was held up, what the source said meanwhile still waits to be read.
-_LOOK_AGAIN_SECONDS = 0.03
+_LOOKS = 20
 # However busy the source is: then the caller is told to try again.
-_LONGEST_WAIT_SECONDS = 5.0
+_LONGEST_WAIT_SECONDS = 10.0
 # Questions of one batch; what waits beyond them makes the next.
 _BATCH = 500
 
@@ -69,7 +69,7 @@ class Batching(Generic[Question, Answer]):
         self._lock = Lock()
         self._queue: list[_Waiting[Question, Answer]] = []
         self._working = False
-        self._heard_at = clock()
+        self._heard = 0
 
     def ask(self, question: Question) -> Answer:
         """Raises StoreUnavailable: at once where the source is known to be away, soon where it says nothing."""
@@ -88,7 +88,7 @@ class Batching(Generic[Question, Answer]):
 
     def hear(self) -> None:
         """The source has said something: it is not away."""
-        self._heard_at = self._clock()
+        self._heard += 1
 
     @property
     def idle(self) -> bool:
@@ -106,12 +106,14 @@ class Batching(Generic[Question, Answer]):
 
     def _wait(self, waiting: _Waiting[Question, Answer]) -> None:
         """Until it is answered, or the source said nothing for too long."""
-        began = self._clock()
-        while not waiting.done.wait(self._silence) and not waiting.done.wait(_LOOK_AGAIN_SECONDS):
-            now = self._clock()
-            silent = now - max(self._heard_at, began) >= self._silence
-            if silent or now - began > _LONGEST_WAIT_SECONDS:
-                self._abandon(waiting, silent=silent)
+        began, heard, looks = self._clock(), self._heard, _LOOKS // 2
+        if waiting.done.wait(self._silence / 2):
+            return
+        while not waiting.done.wait(self._silence / _LOOKS):
+            looks = looks + 1 if self._heard == heard else 0
+            heard = self._heard
+            if looks >= _LOOKS or self._clock() - began > _LONGEST_WAIT_SECONDS:
+                self._abandon(waiting, silent=looks >= _LOOKS)
                 return
 
     def _abandon(self, waiting: _Waiting[Question, Answer], *, silent: bool) -> None:

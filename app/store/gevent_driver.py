@@ -4,7 +4,7 @@ A server that froze, or a network that swallows packets, says nothing at all, an
 of the worker's few connections.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -15,6 +15,7 @@ from psycopg2 import OperationalError, extensions
 # over what a server that lives allows a statement (database.py)
 _LONGEST_SILENCE_SECONDS = 12.0
 _silence_seconds = ContextVar("_silence_seconds", default=_LONGEST_SILENCE_SECONDS)
+_heard = ContextVar[Callable[[], None] | None]("_heard", default=None)
 
 
 def patch() -> None:
@@ -23,13 +24,17 @@ def patch() -> None:
 
 
 @contextmanager
-def silence_of(seconds: float) -> Iterator[None]:
-    """Within, a server that says nothing for so long is given up. Without effect unless patched."""
-    token = _silence_seconds.set(seconds)
+def silence_of(seconds: float, heard: Callable[[], None] | None = None) -> Iterator[None]:
+    """Within, a server that says nothing for so long is given up. Without effect unless patched.
+
+    `heard` is called each time that it has answered.
+    """
+    token, told = _silence_seconds.set(seconds), _heard.set(heard)
     try:
         yield
     finally:
         _silence_seconds.reset(token)
+        _heard.reset(told)
 
 
 def _wait(connection: Any) -> None:
@@ -37,4 +42,9 @@ def _wait(connection: Any) -> None:
     try:
         gevent_wait_callback(connection, timeout=seconds)
     except TimeoutError:
-        raise OperationalError(f"the server said nothing for {seconds:g} s") from None
+        # where it was this worker that was held up, the answer is there by now
+        if connection.poll() != extensions.POLL_OK:
+            raise OperationalError(f"the server said nothing for {seconds:g} s") from None
+    heard = _heard.get()
+    if heard:
+        heard()

@@ -4,10 +4,13 @@ A ticket that its caller no longer waits for, or of which a broken connection le
 back as soon as the database answers.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
+
+from sqlalchemy import Connection
 
 from app.core.errors import GatewayError, StoreUnavailable
 from app.core.tickets import Refusal, Ticket
@@ -111,13 +114,20 @@ class TicketStore:
         """Raises StoreUnavailable."""
         for _ in range(_ATTEMPTS):
             try:
-                with gevent_driver.silence_of(_GIVEN_UP_SECONDS), self._database.admission() as connection:
+                with self._admission() as connection:
                     refusals = batch.run(connection)
             except BalancesMissing as missing:
-                with gevent_driver.silence_of(_GIVEN_UP_SECONDS), self._database.admission() as connection:
+                with self._admission() as connection:
                     ticket_batch.add_balances(connection, missing.accounts)
             except TryAgain:
                 continue
             else:
                 return refusals
         raise self._breaker.unavailable("others hold what is asked for")
+
+    @contextmanager
+    def _admission(self) -> Iterator[Connection]:
+        """Raises StoreUnavailable."""
+        heard = self._wishes.hear
+        with gevent_driver.silence_of(_GIVEN_UP_SECONDS, heard), self._database.admission() as connection:
+            yield connection
