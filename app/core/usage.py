@@ -4,7 +4,8 @@ Kinds of tokens, each apart from the others (`input` holds none that were read f
     input, output, cache_read, cache_write_5m, cache_write_1h, input_audio, output_audio, input_image
 Other units: output_image, input_image_each, query, input_video_second, input_audio_second, output_video_second
 A guardrail's units, in AWS's words: topicPolicyUnits, contentPolicyUnits, contentPolicyImageUnits, wordPolicyUnits,
-    sensitiveInformationPolicyUnits, sensitiveInformationPolicyFreeUnits, contextualGroundingPolicyUnits, ...
+    sensitiveInformationPolicyUnits, sensitiveInformationPolicyFreeUnits, contextualGroundingPolicyUnits, ...; of
+    InvokeGuardrailChecks contentFilterTextUnits, promptAttackTextUnits, sensitiveInformationTextUnits
 Free of charge: counted (what CountTokens found)
 """
 

@@ -22,6 +22,8 @@ from typing import Any
 LARGEST_COUNT = 2**53
 # An event that is longer and may hold usage is not parsed: a parser needs twenty times as much memory.
 LONGEST_PARSED = 4 * 1024**2
+# A trace that has more objects is not looked through to its end: the largest recorded has some hundred.
+_MOST_PLACES = 20_000
 _HEADERS = "x-amzn-bedrock-"
 
 
@@ -213,7 +215,9 @@ def traced_guardrail_units(trace: object) -> dict[str, int]:
     """
     found: dict[str, int] = {}
     waiting: list[object] = [members(trace).get("guardrail")]
-    while waiting:
+    for _ in range(_MOST_PLACES):
+        if not waiting:
+            break
         place = waiting.pop()
         if isinstance(place, list):
             waiting.extend(place)

@@ -235,6 +235,12 @@ def test_a_video_whose_length_only_aws_knows_is_unknown() -> None:
     assert call.with_json(STARTED).source == "unknown"
 
 
+def test_tokens_of_a_video_whose_length_is_unknown_are_not_all_that_is_billed() -> None:
+    headers = [("X-Amzn-Bedrock-Input-Token-Count", "5"), ("X-Amzn-Bedrock-Output-Token-Count", "6")]
+    found = invoke("us.twelvelabs.pegasus-1-2-v1:0", {"inputPrompt": "what?"}).with_json({"message": "a"}, *headers)
+    assert (found.source, found.counts) == ("unknown", {})
+
+
 BEGUN = {
     "type": "message_start",
     "message": {
