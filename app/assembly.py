@@ -31,6 +31,7 @@ from app.gateway.member_desk import MemberDesk
 from app.gateway.model_resolver import ModelResolver
 from app.gateway.ports import Bedrock, UsageReads
 from app.gateway.reports import Reports
+from app.gateway.spend_desk import SpendDesk
 from app.gateway.standings import Standings
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
@@ -80,6 +81,7 @@ class Desks:
         self.customers = CustomerDesk(audited, changes)
         self.budgets = BudgetDesk(audited, changes)
         self.audit_trail = AuditTrail(audited)
+        self.spend = SpendDesk(audited)
         self.reports = Reports(reads, registry, now)
         self.standings = Standings(reads, registry, now, rates_elsewhere=settings.redis_url is not None)
 
@@ -94,7 +96,7 @@ class Desks:
             "audit": audit.routes(self.audit_trail),
             "spend": [
                 *spend.routes(self.reports, self.keys, self.users),
-                *global_spend.routes(self.reports),
+                *global_spend.routes(self.reports, self.spend),
             ],
             "credentials": credentials.routes(),
         }

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from tests.web.admin_roles import ANYONE, OVERSEER, TEAMS, Row, Whose, World
+from tests.web.admin_roles import ADMINISTRATOR, ANYONE, OVERSEER, TEAMS, Row, Whose, World
 
 Call = Callable[[World, str, Whose], str]
 DATES = {"start_date": "2026-11-01", "end_date": "2026-11-02"}
@@ -57,6 +57,7 @@ SPEND_ROWS = [
     Row("/global/spend/report", _gets("/global/spend/report", **DATES), OVERSEER),
     Row("/global/activity", _gets("/global/activity", **DATES), OVERSEER),
     Row("/global/activity/model", _gets("/global/activity/model", **DATES), OVERSEER),
+    Row("/global/spend/reset", _posts("/global/spend/reset"), ADMINISTRATOR),
     # by POST too
     Row("/global/spend/end_users", _gets("/global/spend/end_users"), OVERSEER),
 ]

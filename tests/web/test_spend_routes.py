@@ -204,6 +204,46 @@ def test_keys_and_users_come_by_what_they_spent(world: SpentWorld) -> None:
     assert [user["user_id"] for user in world.client.seen("/spend/users", user_id="rita")] == ["rita"]
 
 
+def test_a_reset_lets_budgets_count_from_0_and_changes_no_report(world: SpentWorld) -> None:
+    key = world.keys["ci"]
+    world.client.made("/key/update", key=key, max_budget=2)
+    spent_before, left_before = world.client.seen("/global/spend"), world.client.seen("/key/info", key)["info"]
+
+    answer = world.client.made("/global/spend/reset")
+
+    after = world.client.seen("/key/info", key)["info"]
+    assert answer == {"message": "Spend for all API Keys and Teams reset successfully", "status": "success"}
+    assert (left_before["spend"], left_before["remaining"]["budget"]) == (1.75, 0.25)
+    assert (after["spend"], after["total_spend"], after["remaining"]["budget"]) == (0.0, 1.75, 2.0)
+    assert world.client.seen("/global/spend") == spent_before
+
+
+def test_a_holder_sees_what_is_left_and_its_teams_admin_the_teams(world: SpentWorld) -> None:
+    world.client.made("/team/update", team_id="red", max_budget=10)
+    world.client.made("/key/update", key=world.keys["ci"], max_budget=5, rpm_limit=3, budget_duration="1d")
+
+    own = world.client.seen("/key/info", world.keys["ci"])["info"]["remaining"]
+    admins = world.client.seen("/key/info", world.keys["boss"], key=world.keys["ci"])["info"]["remaining"]
+
+    assert {name: value for name, value in own.items() if name not in ("budget_reset_at", "user")} == {
+        "spend": 1.75,
+        "held": 0.0,
+        "max_budget": 5.0,
+        "budget": 3.25,
+        "requests": 3,
+        "tokens": None,
+        "parallel_requests": None,
+        "requests_this_minute": 0,
+        "tokens_this_minute": 0,
+        "in_flight": 0,
+        "models": {},
+        "team": None,
+    }
+    assert own["budget_reset_at"].endswith("T00:00:00+00:00")
+    assert (own["user"]["max_budget"], admins["user"]) == (None, None)
+    assert admins["team"]["max_budget"] == 10.0
+
+
 @pytest.mark.parametrize(
     ("body", "cost"),
     [

@@ -8,6 +8,7 @@ from typing import Any
 from app.core.callers import Actor
 from app.core.report_messages import RowsQuery, Span, Sum, TotalsKind, TotalsQuery, span_between, span_or_latest
 from app.gateway.reports import Reports
+from app.gateway.spend_desk import SpendDesk
 from app.web.admin_api.csv_tables import Table
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 from app.web.admin_api.spend import tags_of
@@ -24,6 +25,7 @@ from app.web.admin_api.spend_answers import (
     ModelSpend,
     NamedTag,
     ReportAnswer,
+    Reset,
     SubjectAnswer,
     TagsSpend,
     TeamSpend,
@@ -53,8 +55,9 @@ _MOST_MODELS = 100
 class GlobalViews:
     """What the routes do."""
 
-    def __init__(self, reports: Reports) -> None:
+    def __init__(self, reports: Reports, desk: SpendDesk) -> None:
         self._reports = reports
+        self._desk = desk
 
     def spend(self, call: AdminCall[Nothing, Nothing]) -> GlobalSpend:
         found = self._reports.totals(call.actor, TotalsQuery("all"), "/global/spend")
@@ -107,6 +110,10 @@ class GlobalViews:
         span = span_between(asked.start_date, asked.end_date)
         found = self._reports.overall(call.actor, span, _KINDS[asked.group_by], "/global/spend/report")
         return ReportAnswer.of(asked.group_by, found)
+
+    def reset(self, call: AdminCall[Nothing, Nothing]) -> Reset:
+        self._desk.reset_all(call.actor)
+        return Reset()
 
     def activity(self, call: AdminCall[DatesAsked, Nothing]) -> Activity:
         span = span_between(call.query.start_date, call.query.end_date)
@@ -174,10 +181,20 @@ def _names(teams: Iterable[Sum]) -> dict[str, str]:
     return names
 
 
-def routes(reports: Reports) -> list[Route[Any, Any]]:
+def routes(reports: Reports, desk: SpendDesk) -> list[Route[Any, Any]]:
     """All of them."""
-    view = GlobalViews(reports)
-    return [*_sums(view), *_with_dates(view)]
+    view = GlobalViews(reports, desk)
+    reset = Route(
+        "POST",
+        "/global/spend/reset",
+        "Let what keys and teams spent of their budgets count from 0",
+        "administrator",
+        Nothing,
+        Nothing,
+        Reset,
+        view.reset,
+    )
+    return [*_sums(view), *_with_dates(view), reset]
 
 
 def _sums(view: GlobalViews) -> list[Route[Any, Any]]:

@@ -112,7 +112,7 @@ class EndUserSpend(WireModel):
 
 
 class Reset(WireModel):
-    """All that was spent of budgets counts from 0."""
+    """What keys and teams spent of their budgets counts from 0."""
 
     message: str = "Spend for all API Keys and Teams reset successfully"
     status: str = "success"
