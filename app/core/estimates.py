@@ -177,7 +177,8 @@ def estimated_input(ratio: Ratio, facts: RequestFacts) -> Estimate:
     return Estimate(min(_LARGEST_INPUT, max(1, round(text) + media)), how)
 
 
-def estimated_output(ratio: Ratio, family: str, produced: Produced) -> Estimate:
+def estimated_output(ratio: Ratio, family: str, produced: Produced, most: int | None = None) -> Estimate:
+    """`most`: the largest output that the request lets the model write, if it says."""
     called = produced.tool_calls * _TOOL_CALL_TOKENS.get(family, _TOOL_CALL)
     if ratio.piece_error < ratio.text_error:
         tokens = round(produced.pieces * ratio.piece_tokens)
@@ -186,7 +187,8 @@ def estimated_output(ratio: Ratio, family: str, produced: Produced) -> Estimate:
         tokens = round(produced.text_bytes / ratio.text_bytes)
         how = f"output {produced.text_bytes} bytes of text at {ratio.text_bytes:.1f} bytes a token"
     tools = f" and {produced.tool_calls} tool calls" if produced.tool_calls else ""
-    return Estimate(max(1, tokens + called), how + tools)
+    tokens = max(1, tokens + called)
+    return Estimate(min(tokens, most or tokens), how + tools)
 
 
 def _nearer(known: float, seen: float) -> float:

@@ -78,8 +78,8 @@ class RequestFacts:
     request itself says AWS will bill, such as {"query": 1} of a rerank call or {"output_video_second": 6};
     `image_size`: of the images asked for; `reports_usage`: whether AWS's answer to this call, or `units`, will say
     what was used: a call that does not cannot be metered. `billed`: whether AWS bills the operation at all.
-    For the estimate of a stream that is cut, and 0 for every other call: of `body_bytes`, `text_bytes` are what is said,
-    `media_bytes` images, sound and documents in base64. `has_tools`: whether the model is told of tools.
+    For the estimate of a stream that is cut, and 0 for every other call: of `body_bytes`, `text_bytes` are what is
+    said, `media_bytes` images, sound and documents in base64. `has_tools`: whether the model is told of tools.
     """
 
     body_bytes: int = 0
@@ -99,8 +99,8 @@ class Attribution:
     """For whom a call is, beside the key's holder: claims by the caller, read from its headers and body.
 
     `end_user`: at most 256 printable characters, None where nobody is named; `source`: which header or member named
-    it; `session_id`: of an agent, else the caller's own; `tags`: claimed by the caller, at most 10 (those of its key and team are
-    theirs); `metadata`: of x-litellm-spend-logs-metadata; `call_id`: the caller's own name for its call.
+    it; `session_id`: of an agent, else the caller's own; `tags`: claimed by the caller, at most 10 (those of its key
+    and team are theirs); `metadata`: of x-litellm-spend-logs-metadata; `call_id`: the caller's own name for its call.
     """
 
     end_user: str | None = None

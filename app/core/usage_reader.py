@@ -158,7 +158,7 @@ class Reader:
         if tokens.output:
             words.append("output reported so far")
         else:
-            found = estimated_output(ratio, asked.family, self.produced)
+            found = estimated_output(ratio, asked.family, self.produced, asked.facts.max_output_tokens)
             tokens = Tokens(output=found.tokens).over(tokens)
             words.append(found.how)
         return self._told(Usage("estimated", tokens.counts() | self.units, "estimated: " + ", ".join(words)))

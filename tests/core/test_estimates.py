@@ -67,6 +67,12 @@ def test_server_sent_events_that_are_cut_are_estimated_too(path: str) -> None:
     assert failed.source == ("unknown" if path == "/messages" else "estimated")
 
 
+def test_no_more_is_estimated_than_the_request_let_the_model_write() -> None:
+    for most in (1, 20):
+        asked = {**ASKED, "inferenceConfig": {"maxTokens": most}}
+        assert converse_stream(request=asked).with_events(_deltas(50), complete=False).counts["output"] == most
+
+
 def test_input_that_was_reported_before_the_cut_is_kept() -> None:
     usage = {"input_tokens": 7, "output_tokens": 3, "cache_read_input_tokens": 90}
     begun = {"type": "message_start", "message": {"usage": usage}}
