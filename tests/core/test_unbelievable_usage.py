@@ -183,7 +183,7 @@ EVENTS = ("metadata", "contentBlockDelta", "contentBlockStart", "trace", "messag
 def test_no_json_anywhere_makes_a_reader_raise(line: str) -> None:
     chance = random.Random(line)
     call = Answered(line, {"model": "a.b"}).call
-    for _ in range(400):
+    for _ in range(150):
         asked = json.dumps(_anything(chance)).encode()
         facts = request_facts(call, skim(asked, FACT_MEMBERS), {"x-amzn-bedrock-service-tier": "x"}, asked)
         reader = reader_for(call, facts, Ratios())
