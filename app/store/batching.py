@@ -74,13 +74,18 @@ class Batching(Generic[Question, Answer]):
     def ask(self, question: Question) -> Answer:
         """Raises StoreUnavailable: at once where the source is known to be away, soon where it says nothing."""
         waiting = self._enqueue(question)
-        self._wait(waiting)
+        came_through = False
+        try:
+            self._wait(waiting)
+            came_through = True
+        finally:
+            if not came_through:
+                self._leave(waiting)
         if isinstance(waiting.error, StoreUnavailable):  # one of many who are told so
             raise self._breaker.unavailable(waiting.error.reason)
         if waiting.error:
             raise waiting.error
-        answer: Answer = waiting.answer  # type: ignore[assignment]  # without an error there is one
-        return answer
+        return self._told(waiting)
 
     def post(self, question: Question) -> None:
         """Ask without waiting for the answer."""
@@ -94,6 +99,11 @@ class Batching(Generic[Question, Answer]):
     def idle(self) -> bool:
         """Whether nothing is being asked."""
         return not self._working
+
+    @staticmethod
+    def _told(waiting: _Waiting[Question, Answer]) -> Answer:
+        answer: Answer = waiting.answer  # type: ignore[assignment]  # without an error there is one
+        return answer
 
     def _enqueue(self, question: Question, *, abandoned: bool = False) -> _Waiting[Question, Answer]:
         waiting: _Waiting[Question, Answer] = _Waiting(question, abandoned=abandoned)
@@ -125,6 +135,14 @@ class Batching(Generic[Question, Answer]):
         waiting.error = self._breaker.unavailable(reason)
         if silent:
             self._breaker.failed(reason)
+
+    def _leave(self, waiting: _Waiting[Question, Answer]) -> None:
+        """Whoever asked was interrupted: nobody is told the answer."""
+        with self._lock:
+            answered = waiting.done.is_set()
+            waiting.abandoned = True
+        if answered and waiting.error is None:
+            self._source.unheard(waiting.question, self._told(waiting))
 
     def _work(self) -> None:
         """Batch after batch, until nobody waits."""
@@ -159,7 +177,8 @@ class Batching(Generic[Question, Answer]):
             with self._lock:
                 one.answer = answer
                 one.done.set()
-            if one.abandoned:
+                unheard = one.abandoned
+            if unheard:
                 self._source.unheard(one.question, answer)
 
     def _fail(self, batch: list[_Waiting[Question, Answer]], error: GatewayError) -> None:

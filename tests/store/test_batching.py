@@ -111,10 +111,29 @@ def test_an_answer_that_came_too_late_is_handed_back() -> None:
     assert source.lost == [("unheard", 1)]
 
 
+def test_the_answer_of_whoever_was_interrupted_is_handed_back() -> None:
+    class Interrupted(Batching[int, int]):
+        def _wait(self, waiting: object) -> None:
+            raise KeyboardInterrupt
+
+    source = Doubling()
+    batching = Interrupted(source, Breaker("the source", monotonic), monotonic)
+    with pytest.raises(KeyboardInterrupt):
+        batching.ask(1)
+    deadline = monotonic() + 5
+    while not source.lost:
+        assert monotonic() < deadline
+        Event().wait(0.002)
+
+    assert source.lost == [("unheard", 1)]
+
+
 HELD_UP = """
 from gevent import monkey
 monkey.patch_all()
-import collections, time, gevent
+import collections, sys, time, types, gevent
+sys.modules["app"] = types.ModuleType("app")  # without its wiring, which takes long to import
+sys.modules["app"].__path__ = ["app"]
 from app.store.batching import Batching
 from app.store.breaker import Breaker
 

@@ -167,24 +167,29 @@ def test_a_redis_that_says_nothing_is_waited_for_a_quarter_of_a_second_and_asked
     clock = Clock()
     with RedisServer() as server:
         counters = RedisCounters(server.url, clock=clock)
+        others = [RedisCounters(server.url) for _ in range(2)]
         taken = ticket(Claim(KEY, parallel=1))
         assert counters.take(taken) is None
         server.freeze()
-        began = monotonic()
-        with pytest.raises(StoreUnavailable):
-            counters.take(ticket(Claim(KEY, parallel=1)))
-        waited = monotonic() - began
-        with pytest.raises(StoreUnavailable):
-            counters.take(ticket(Claim(KEY, parallel=1)))
-        counters.settle(taken, 1)
-        at_once_again = monotonic() - began - waited
+        first = [_seconds_until_refused(one) for one in (counters, *others)]
+        then = [_seconds_until_refused(one) for one in (counters, *others)]
+        counters.settle(taken, 1)  # which is told to nobody
         server.thaw()
 
-        assert 0.2 <= waited < 0.35  # as measured on a machine that has other work to do
-        assert at_once_again < 0.05
+        # the best of three: the machine of a test has other work to do
+        assert 0.19 <= min(first) < 0.25
+        assert min(then) < 0.01
         clock.ahead = 1.0
         assert reason(counters.take(ticket(Claim(KEY, parallel=1)))) == "parallel"
-        counters.close()
+        for one in (counters, *others):
+            one.close()
+
+
+def _seconds_until_refused(counters: RedisCounters) -> float:
+    began = monotonic()
+    with pytest.raises(StoreUnavailable):
+        counters.take(ticket(Claim(KEY, parallel=1)))
+    return monotonic() - began
 
 
 def test_a_redis_that_was_started_anew_is_used_again_without_its_scripts() -> None:

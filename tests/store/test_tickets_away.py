@@ -137,17 +137,13 @@ def test_a_caller_waits_a_quarter_of_a_second_for_a_server_that_says_nothing() -
     with socket.create_server(("127.0.0.1", 0)) as silent_server:
         port = silent_server.getsockname()[1]
         database = Database.at(f"postgresql+psycopg2://postgres@127.0.0.1:{port}/postgres")
-        store = TicketStore(database, "worker-1")
-        began = monotonic()
+        stores = [TicketStore(database, "worker-1") for _ in range(3)]
+        first = [_seconds_until_refused(store) for store in stores]
+        then = [_seconds_until_refused(store) for store in stores]
 
-        with pytest.raises(StoreUnavailable):
-            store.take(ticket("one"))
-        waited = monotonic() - began
-        with pytest.raises(StoreUnavailable):
-            store.take(ticket("two"))
-
-        assert 0.2 <= waited < 0.25 + 0.1  # as measured on a machine that has other work to do
-        assert monotonic() - began - waited < 0.05
+    # the best of three: the machine of a test has other work to do
+    assert 0.19 <= min(first) < 0.25
+    assert min(then) < 0.01
 
 
 def test_a_ticket_that_nobody_waited_for_any_longer_is_given_back(sqlite_url: str) -> None:
@@ -165,6 +161,13 @@ def test_a_ticket_that_nobody_waited_for_any_longer_is_given_back(sqlite_url: st
 
     assert (tickets_left(fragile), store.owed) == (0, 0)
     fragile.close()
+
+
+def _seconds_until_refused(store: TicketStore) -> float:
+    began = monotonic()
+    with pytest.raises(StoreUnavailable):
+        store.take(ticket("one"))
+    return monotonic() - began
 
 
 def _wait_until_nothing_is_owed(store: TicketStore) -> None:

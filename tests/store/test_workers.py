@@ -25,7 +25,7 @@ from tests.store.test_tickets import balance, tickets_left
 
 KEY = Account("key", "k1")
 DAY = Window("1d", datetime.now(UTC) + timedelta(days=1))
-QUICK = Pulse(beat_seconds=0.02, silent_seconds=0.3)
+QUICK = Pulse(beat_seconds=0.02, silent_seconds=0.4)
 
 
 def ticket(name: str) -> Ticket:
