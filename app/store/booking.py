@@ -36,6 +36,35 @@ class Books(Protocol):
         """
 
 
+def book_around(
+    books: Books, postings: Sequence[Posting], reject: Callable[[Posting, Exception], None]
+) -> Iterator[tuple[str, Booked]]:
+    """Book all but those that the database does not take: by halves, until they are found. Raises StoreUnavailable."""
+    if not postings:
+        return
+    try:
+        spent = books.book(postings)
+    except StoreUnavailable:
+        raise
+    except _UNBOOKABLE as error:
+        if len(postings) == 1:
+            reject(postings[0], error)
+            return
+        half = len(postings) // 2
+        yield from book_around(books, postings[:half], reject)
+        yield from book_around(books, postings[half:], reject)
+    else:
+        for posting in postings:
+            spends = {account: spent[account] for account, _ in posting.accounts if account in spent}
+            key_spend = spends.get(Account("key", posting.entry.key_id or ""))
+            yield posting.entry.request_id, Booked(committed=True, key_spend=key_spend, spends=spends)
+
+
+def reason(error: Exception) -> str:
+    """Why, for the log: what a driver says may repeat what a caller sent."""
+    return error.message if isinstance(error, GatewayError) else type(error).__name__
+
+
 class Booking:
     """Books, or keeps for later. `keep` is for any number of threads, the rest for one."""
 
@@ -66,7 +95,7 @@ class Booking:
 
     def book(self, postings: Iterable[Posting]) -> dict[str, Booked]:
         """By request id; what no column can hold is set aside and not among them. Raises StoreUnavailable."""
-        return dict(self._booked(list(postings)))
+        return dict(book_around(self._books, list(postings), self._reject))
 
     def keep(self, postings: Sequence[Posting]) -> None:
         """On the disk when this returns; where that fails, in memory and in the log. Never raises."""
@@ -145,30 +174,8 @@ class Booking:
             except ValueError as error:
                 self._set_aside(record, "a record of the spool", str(error))
 
-    def _booked(self, postings: Sequence[Posting]) -> Iterator[tuple[str, Booked]]:
-        """Where one is at fault, the others are booked all the same: by halves, until it is found."""
-        if not postings:
-            return
-        try:
-            spent = self._books.book(postings)
-        except StoreUnavailable:
-            raise
-        except _UNBOOKABLE as error:
-            if len(postings) == 1:
-                self._reject(postings[0], error)
-                return
-            half = len(postings) // 2
-            yield from self._booked(postings[:half])
-            yield from self._booked(postings[half:])
-        else:
-            for posting in postings:
-                spends = {account: spent[account] for account, _ in posting.accounts if account in spent}
-                key_spend = spends.get(Account("key", posting.entry.key_id or ""))
-                yield posting.entry.request_id, Booked(committed=True, key_spend=key_spend, spends=spends)
-
     def _reject(self, posting: Posting, error: Exception) -> None:
-        # an error of the driver's may repeat what a caller sent
-        why = error.message if isinstance(error, GatewayError) else type(error).__name__
+        why = reason(error)
         try:
             record = line_of(posting).encode()
         except ValueError:

@@ -55,17 +55,29 @@ def records_in(stream: BinaryIO) -> Iterator[bytes | Unreadable]:
             cut = stream.readline(limit)
             size += len(cut)
             line = b""
-        rest = line
-        while rest and (front := _FRONT.match(rest)):
-            end = _FRONT_BYTES + int(front[1], 16)
-            record = rest[_FRONT_BYTES:end]
-            if len(rest) < end or crc32(record) != int(front[2], 16):
-                break
-            yield record
-            size -= min(end + 1, len(rest))
-            rest = rest[end + 1 :]  # the line end, or what became of it
+        records, rest = split_line(line)
+        yield from records
+        size -= len(line) - len(rest)
         if size:
             yield Unreadable(size, torn=not cut.endswith(b"\n"))
+
+
+def split_line(line: bytes) -> tuple[list[bytes], bytes]:
+    """The records that a line begins with, and the rest: two where the line end between them was damaged."""
+    records = []
+    while front := _FRONT.match(line):
+        end = _FRONT_BYTES + int(front[1], 16)
+        record = line[_FRONT_BYTES:end]
+        if len(line) < end or crc32(record) != int(front[2], 16):
+            break
+        records.append(record)
+        line = line[end + 1 :]  # after the line end, or what became of it
+    return records, line
+
+
+def looks_framed(line: bytes) -> bool:
+    """Whether the line was written as a record, readable or not: of its text nothing is to be believed then."""
+    return _FRONT.match(line) is not None
 
 
 def header_record(header: Header) -> bytes:

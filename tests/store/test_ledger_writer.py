@@ -83,8 +83,10 @@ def test_a_call_is_settled_once_it_is_committed_and_hears_what_its_key_spent(
 ) -> None:
     writer = make(PATIENT)
 
-    assert writer.settle(posting("r-1")) == Booked(committed=True, key_spend=CENT)
-    assert writer.settle(posting("r-2")) == Booked(committed=True, key_spend=2 * CENT)
+    accounts = [account for account, _ in posting("r-1").accounts]
+    for number in (1, 2):
+        spends = dict.fromkeys(accounts, number * CENT)
+        assert writer.settle(posting(f"r-{number}")) == Booked(True, number * CENT, spends)
     assert list(books.rows) == ["r-1", "r-2"]
 
 
@@ -148,7 +150,7 @@ def test_a_call_that_is_both_on_the_disk_and_committed_is_booked_once(make: Writ
     writer.settle(posting("twice"))
     books.thaw()
 
-    eventually(lambda: sum(books.batches) == 3 and not writer.status().spooled)
+    eventually(lambda: sum(books.batches) >= 3 and not writer.status().spooled)
     assert list(books.rows) == ["first", "twice"]
 
 
@@ -162,7 +164,7 @@ def test_while_the_database_is_away_calls_go_to_the_disk_and_nothing_stays_in_me
     results = settle_at_once(writer, [f"r-{n}" for n in range(40)])
     status = writer.status()
 
-    assert set(results.values()) == {LATER}
+    assert all(result == LATER for result in results.values())
     assert sorted(spooled(folder)) == sorted(results)
     assert len(books.batches) == asked + 1, "only the first was tried"
     assert (status.queued, status.spooled, status.kept) == (0, 40, 0)
@@ -270,7 +272,7 @@ def test_a_full_disk_too_loses_nothing_while_the_process_lives(
     writer = make(PATIENT)
     with disk_full_at(10):
         results = settle_at_once(writer, [f"r-{n}" for n in range(20)])
-    assert set(results.values()) == {LATER}
+    assert all(result == LATER for result in results.values())
     assert writer.status().kept == 20
     assert sorted(posting_of(line).entry.request_id for line in told) == sorted(results)
     assert caplog.text.count("stand in this log as JSON") == 1
@@ -347,7 +349,7 @@ def test_what_is_left_at_the_end_is_told_where_the_disk_goes_too(
     make: WriterMaker, books: FakeBooks, told: list[str]
 ) -> None:
     books.away = True
-    writer = make(disk_is_lost=True)
+    writer = make(PATIENT, disk_is_lost=True)
     settle_at_once(writer, [f"r-{n}" for n in range(5)])
     assert told == []
     writer.close(5)
