@@ -141,9 +141,8 @@ def test_a_row_says_whose_call_it_was_and_who_pays() -> None:
     assert (entry.attribution.end_user, entry.counted_end_user, entry.address) == ("ada", "ada", "192.0.2.1")
     assert (entry.key_tags, entry.attribution.tags) == (("nightly", "search"), ("blue", "nightly"))
     (posting,) = house.ledger.postings
-    assert posting.accounts == tuple(
-        (Account(kind, id_), NO_WINDOW) for kind, id_ in (("key", key.id), ("team", "team-1"), ("user", "user-1"))
-    )
+    payers = Account("key", key.id), Account("team", "team-1"), Account("user", "user-1")
+    assert posting.accounts == tuple((payer, NO_WINDOW) for payer in payers)
 
 
 def test_a_call_that_nobody_limits_takes_no_ticket() -> None:
@@ -186,7 +185,8 @@ def test_a_call_that_could_not_be_sent_gives_its_ticket_back_and_costs_nothing()
         house.call()
 
     assert house.tickets.given_back == house.tickets.taken
-    assert (house.entry.status, house.entry.charge.cost, house.entry.ended) == ("failure", 0, "upstream_broken")
+    assert (house.entry.status, house.entry.ended) == ("failure", "upstream_broken")
+    assert house.entry.charge.cost == 0
     assert house.ledger.postings[0].ticket is None
 
 
@@ -203,7 +203,8 @@ def test_an_error_that_aws_answers_costs_nothing() -> None:
     house = House(json_reply(b'{"message": "no"}', 400, (("x-amzn-ErrorType", "ValidationException:http://x"),)))
     house.call()
 
-    assert (house.entry.charge.cost, house.entry.status, house.entry.http_status) == (0, "failure", 400)
+    assert (house.entry.status, house.entry.http_status) == ("failure", 400)
+    assert house.entry.charge.cost == 0
     assert house.entry.error == "ValidationException"
 
 
@@ -277,7 +278,8 @@ def test_a_call_that_aws_does_not_bill_costs_nothing_and_asks_no_budget() -> Non
     house = House(json_reply(b'{"modelSummaries": []}'), grant=KeyGrant(a_key(limits=BUDGET, rights=ALL)))
     house.call("/bedrock/foundation-models", method="GET")
 
-    assert (house.entry.charge.cost, house.entry.operation) == (0, "ListFoundationModels")
+    assert house.entry.operation == "ListFoundationModels"
+    assert house.entry.charge.cost == 0
     assert house.tickets.taken == []
 
 

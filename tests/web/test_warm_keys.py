@@ -1,5 +1,6 @@
 """What authentication and policy cost the database: nothing for a key that is known, little for those that are not."""
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,15 +18,16 @@ POLLED = "registry_changes"
 
 @contextmanager
 def statements(admin: AdminClient) -> Iterator[list[str]]:
-    """What the database is asked meanwhile, less the polls, which are no call's."""
+    """What the database is asked by calls before AWS is: less the polls, and what the ledger's own thread books."""
     database: SQLAlchemy = admin.app.extensions["sqlalchemy"]
     with admin.app.app_context():
         engine = database.engine
     seen: list[str] = []
+    calls = threading.get_ident()
 
     def note(*arguments: Any) -> None:
         statement = str(arguments[2])
-        if POLLED not in statement:
+        if POLLED not in statement and threading.get_ident() == calls:
             seen.append(statement)
 
     event.listen(engine, "before_cursor_execute", note)
