@@ -20,6 +20,7 @@ from app.core.key_pairs import KeyPairs
 from app.core.operations import load_table
 from app.core.policy import RegionRules
 from app.core.prices import PriceBook
+from app.gateway.bookkeeping import Bookkeeping
 from app.gateway.diagnosis import Diagnosis, Finding
 from app.gateway.doorman import Doorman
 from app.gateway.key_directory import KeyDirectory
@@ -71,26 +72,15 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     settings = settings or Settings.load()
     log_events(settings.log_format)
     app = _flask()
-    operations = load_table()
     database = _database(app, settings.database_url)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
-    diagnosis = _diagnosis(bedrock, settings)
     directory = KeyDirectory(Registry(database, now), settings.known_key_seconds, time.monotonic)
     doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), now)
     prices = PriceBook.load(settings.prices)
     money = Money(settings, database, prices)
-    passage = Passage(
-        doorman=doorman,
-        operations=operations,
-        regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
-        bedrock=bedrock,
-        bookkeeping=money.bookkeeping(directory, bedrock),
-        journal=RequestLog(settings.log_format),
-        clock=time.monotonic,
-        tells_aws_who=settings.log_caller_to_aws,
-    )
-    options = _proxy_options(settings, frozenset(operations.services))
+    passage = _passage(settings, doorman, bedrock, money.bookkeeping(directory, bedrock))
+    options = _proxy_options(settings, frozenset(load_table().services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
     desks = Desks(settings, Registry(database, now), directory.refresh, UsageReports(database))
     catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
@@ -99,6 +89,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
     _surround(app, options)
+    diagnosis = _diagnosis(bedrock, settings)
     finding = partial(_database_finding, app.extensions["schema"], database)
     app.cli.add_command(command_line.doctor_command(diagnosis, finding))
     _add_commands(app, desks, LedgerStore(database, now), finding)
@@ -114,6 +105,19 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
         database_answers=database.answers,
     )
     return app
+
+
+def _passage(settings: Settings, doorman: Doorman, bedrock: Bedrock, bookkeeping: Bookkeeping) -> Passage:
+    return Passage(
+        doorman=doorman,
+        operations=load_table(),
+        regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
+        bedrock=bedrock,
+        bookkeeping=bookkeeping,
+        journal=RequestLog(settings.log_format),
+        clock=time.monotonic,
+        tells_aws_who=settings.log_caller_to_aws,
+    )
 
 
 def _surround(app: Flask, options: ProxyOptions) -> None:
