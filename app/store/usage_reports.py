@@ -30,6 +30,9 @@ from app.store.rows import KEYS, SECRETS, TEAMS
 _COUNTS = ("calls", "failures", "unpriced", "input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 # in the order of BUCKETS_MS
 _BUCKETS = "under_100ms under_300ms under_1s under_3s under_10s under_30s under_100s longer".split()
+# in the order of Figures
+_FIGURES = (*_COUNTS, "cost", "duration_ms", *_BUCKETS)
+_COST, _END = len(_COUNTS), len(_FIGURES)
 _EXACT = ("request_id", "user_id", "team_id", "model", "kind", "status")
 _DAY = timedelta(days=1)
 # SQLite takes 32,766 values in a statement; this is 54 years
@@ -46,10 +49,8 @@ class UsageReports:
         """Sums out of the daily totals: one an id, or one a day and id."""
         with self._database.snapshot() as connection:
             days = query.span.days if query.span else _every_day(connection)
-            rows = connection.execute(_totals(query, days)).mappings().all()
-        return tuple(
-            Sum(row["id"], _figures(row), row["name"], row["token"], row["key_name"], row["day"]) for row in rows
-        )
+            rows = connection.execute(_totals(query, days)).all()
+        return tuple(Sum(row.id, _figures(row), row.name, row.token, row.key_name, row.day) for row in rows)
 
     def rows(self, query: RowsQuery) -> tuple[Entry, ...]:
         """The newest first."""
@@ -66,12 +67,13 @@ class UsageReports:
     def row_sums(self, query: RowsQuery, groups: Sequence[RowGroup], most: int) -> tuple[RowSum, ...] | None:
         """Sums of rows by these columns; None where there are more rows than `most`."""
         columns = [LEDGER.c[name] for name in groups]
-        statement = select(*columns, *_row_figures()).where(*_filters(query)).group_by(*columns).order_by(*columns)
+        statement = select(*_row_figures(), *columns).where(*_filters(query)).group_by(*columns).order_by(*columns)
         with self._database.snapshot() as connection:
             if _count(connection, query, most) > most:
                 return None
-            rows = connection.execute(statement).mappings().all()
-        return tuple(RowSum({name: row[name] for name in groups}, _figures(row)) for row in rows)
+            rows = connection.execute(statement).all()
+        names = slice(-len(groups), None)
+        return tuple(RowSum(dict(zip(groups, row[names], strict=True)), _figures(row)) for row in rows)
 
     def key_ids(self, token_or_id: str) -> frozenset[str]:
         """The ids of the keys that a token or an id names, also of one that is deleted."""
@@ -106,10 +108,10 @@ def _totals(query: TotalsQuery, days: Sequence[str]) -> Select[Any]:
         where.append(table.id.in_(query.ids))
     grouped = [table.id, table.day] if query.by_day else [table.id]
     cost = func.sum(table.cost, type_=table.cost.type).label("cost")
-    counts = [func.sum(table[name]).label(name) for name in (*_COUNTS, *_BUCKETS, "duration_ms")]
+    sums = [cost if name == "cost" else func.sum(table[name]).label(name) for name in _FIGURES]
     order = [cost.desc(), table.id]
     found = (
-        select(*grouped, cost, *counts)
+        select(*sums, *grouped)
         .where(*where)
         .group_by(*grouped)
         .order_by(*([table.day, *order] if query.by_day else order))
@@ -137,29 +139,30 @@ def _named(query: TotalsQuery, found: Any) -> Select[Any]:
 
 
 def _row_figures() -> list[ColumnElement[Any]]:
-    """What _figures takes of the ledger's own rows. As in daily totals, only calls are counted."""
+    """What _figures takes, of the ledger's own rows. As in daily totals, only calls are counted."""
     row = LEDGER.c
     is_call = row.kind == "call"
-    found: list[ColumnElement[Any]] = [
-        _tally(is_call).label("calls"),
-        _tally(is_call, row.status == "failure").label("failures"),
-        _tally(is_call, row.cost.is_(None)).label("unpriced"),
-        func.coalesce(func.sum(row.duration_ms), 0.0).label("duration_ms"),
-        func.coalesce(func.sum(row.cost, type_=row.cost.type), literal(0, LEDGER.c.bytes_in.type)).label("cost"),
+    nothing = literal(0, row.bytes_in.type)
+    return [
+        _tally(is_call),
+        _tally(is_call, row.status == "failure"),
+        _tally(is_call, row.cost.is_(None)),
+        *(func.sum(row[name]) for name in _COUNTS if name.endswith("_tokens")),
+        func.coalesce(func.sum(row.cost, type_=row.cost.type), nothing),
+        func.coalesce(func.sum(row.duration_ms), 0.0),
+        *(nothing for _ in _BUCKETS),
     ]
-    found += [func.sum(row[name]).label(name) for name in _COUNTS if name.endswith("_tokens")]
-    return found
 
 
 def _tally(*conditions: ColumnElement[bool]) -> ColumnElement[int]:
     return func.sum(case((and_(*conditions), 1), else_=0))
 
 
-def _figures(row: Mapping[Any, Any]) -> Figures:
-    """PostgreSQL sums BIGINT as NUMERIC."""
-    counts = {name: int(row[name]) for name in _COUNTS}
-    buckets = tuple(int(row[name]) for name in _BUCKETS) if _BUCKETS[0] in row else Figures().buckets
-    return Figures(**counts, cost=row["cost"], duration_ms=float(row["duration_ms"]), buckets=buckets)
+def _figures(row: Any) -> Figures:
+    """Out of what stands first in a row, in the order of _FIGURES. PostgreSQL sums BIGINT as NUMERIC."""
+    buckets = tuple(map(int, row[_COST + 2 : _END]))
+    counts = dict(zip(_COUNTS, map(int, row[:_COST]), strict=True))
+    return Figures(**counts, cost=row[_COST], duration_ms=float(row[_COST + 1]), buckets=buckets)
 
 
 def _entries(connection: Connection, query: RowsQuery) -> tuple[Entry, ...]:
