@@ -108,6 +108,11 @@ def pico_of(dollars: Decimal | None) -> int | None:
     return int(within.quantize(_PICO, ROUND_HALF_EVEN).scaleb(_PLACES))
 
 
+def capped(amount: Any) -> Any:
+    """A sum of the batch's, at most what a column holds."""
+    return min(amount, _LARGEST)
+
+
 def rounded(dollars: Decimal) -> Decimal:
     """As it will stand in a column, so that sums of what was rounded are sums of what stands there."""
     return Decimal(pico_of(dollars) or 0).scaleb(-_PLACES)

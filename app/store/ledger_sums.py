@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any
 
 from app.core.ledger_entries import Account, Posting, Window
-from app.store.ledger_lines import Line, name_of
+from app.store.ledger_lines import Line, capped, name_of
 
 TOTALS = (
     "calls",
@@ -84,7 +84,7 @@ class Sums:
         for kind, name in _counted(line, tags, claimed_tags):
             total = self.totals.setdefault((line["day"], kind, name), {})
             for part, amount in parts.items():
-                total[part] = total.get(part, 0) + sign * amount
+                total[part] = capped(total.get(part, 0) + sign * amount)
 
     def pay(self, posting: Posting, cost: int, tokens: int) -> None:
         """Onto each of the posting's accounts. Postings come in the order in which they ended."""
@@ -96,8 +96,8 @@ class Sums:
                 move = self.moves[account] = Move(at, window, minute=minute)
             else:
                 move.advance(at, window, minute)
-            move.open += cost
-            move.total += cost
+            move.open = capped(move.open + cost)
+            move.total = capped(move.total + cost)
             move.tokens += tokens
 
 
