@@ -13,7 +13,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 from sqlalchemy import URL
@@ -52,6 +52,7 @@ class Spool:
         self._rejected: SpoolFile | None = None
         self._queue: list[_Waiting] = []
         self._queueing, self._turn = Lock(), Lock()
+        self._is_led = False
         self._told: set[str] = set()
 
     def know(self, identity: str | None) -> None:
@@ -73,9 +74,16 @@ class Spool:
         waiting = _Waiting(records)
         with self._queueing:
             self._queue.append(waiting)
-        with self._turn:
-            if not waiting.ended:
-                self._append_all()
+            waiting.leads, self._is_led = not self._is_led, True
+        try:
+            if not waiting.leads:
+                # not for a lock: gevent's are taken by whoever comes first, and others would wait for ever
+                waiting.woken.wait()
+            if waiting.leads:
+                with self._turn:
+                    self._append_all()
+        finally:
+            self._leave(waiting)
         if waiting.failure:
             raise SpoolFailed(waiting.failure)
 
@@ -176,7 +184,20 @@ class Spool:
             if failure:
                 self._give_up_own()
             for waiting in queue:
-                waiting.ended, waiting.failure = True, failure
+                waiting.failure = failure
+                waiting.woken.set()
+
+    def _leave(self, waiting: "_Waiting") -> None:
+        """Whoever led hands that on to one who came meanwhile."""
+        with self._queueing:
+            if waiting in self._queue:  # interrupted
+                self._queue.remove(waiting)
+            if not waiting.leads:
+                return
+            self._is_led = bool(self._queue)
+            if self._queue:
+                self._queue[0].leads = True
+                self._queue[0].woken.set()
 
     def _give_up_own(self) -> None:
         """Nothing is added to it any more. On a full disk it may have nothing but its header."""
@@ -239,11 +260,12 @@ class Spool:
 
 
 class _Waiting:
-    """Records that somebody waits for."""
+    """Records that somebody waits for, until they are written or it is up to them to write."""
 
-    __slots__ = ("ended", "failure", "records")
+    __slots__ = ("failure", "leads", "records", "woken")
 
     def __init__(self, records: Sequence[bytes]) -> None:
         self.records = records
-        self.ended = False
+        self.leads = False
+        self.woken = Event()
         self.failure = ""

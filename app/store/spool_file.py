@@ -15,7 +15,7 @@ _SHARE_BYTES = 1024 * 1024
 _UNBORN = ".new"
 
 
-class SpoolFailed(Exception):
+class SpoolFailed(OSError):
     """What was to be kept is not on the disk for sure; why."""
 
 

@@ -3,6 +3,8 @@
 import logging
 import resource
 import stat
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -12,12 +14,13 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from app.store.spool import Spool, address_of
+from app.store.spool import Spool, _Waiting, address_of
 from app.store.spool_file import SpoolFailed, SpoolFile
 from app.store.spool_format import LONGEST_RECORD, frame
 from tests.fake_books import eventually
 from tests.postings import NOW
 
+ROOT = Path(__file__).resolve().parent.parent.parent
 SpoolMaker = Callable[..., Spool]
 
 
@@ -267,6 +270,61 @@ def test_whoever_waits_to_append_shares_one_write(spool: SpoolMaker) -> None:
 
     assert writes == [1, 49]
     assert sorted(take(worker), key=int) == [b"%d" % n for n in range(50)]
+
+
+# Callers who append as fast as they can, each in a greenlet: how often the least served one was.
+_UNDER_GEVENT = """
+from gevent import monkey
+monkey.patch_all()
+import sys
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from threading import Thread
+from app.store.spool import Spool
+spool = Spool(Path(sys.argv[1]), "here", lambda: datetime.now(UTC))
+served = Counter()
+
+def work(name):
+    for _ in range(10):
+        spool.append([b"1"])
+        served[name] += 1
+        if name == 0 and served[name] == 10:
+            print(min(served[other] for other in range(20)))
+
+threads = [Thread(target=work, args=(name,)) for name in range(20)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(spool.records())
+"""
+
+
+def test_nobody_starves_however_many_append_under_gevent(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", _UNDER_GEVENT, str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    least, records = map(int, done.stdout.split())
+
+    assert least >= 5
+    assert records == 200
+
+
+def test_who_is_interrupted_while_it_waits_to_append_holds_up_nobody(spool: SpoolMaker) -> None:
+    """Also where it was up to it to write for those who came after it."""
+    worker = spool()
+    worker.append([b"1"])
+    interrupted = _Waiting([b"lost"])
+    worker._queue.append(interrupted)
+    worker._is_led = interrupted.leads = True
+    follower = threading.Thread(target=worker.append, args=([b"2"],))
+    follower.start()
+    eventually(lambda: len(worker._queue) == 2)
+    worker._leave(interrupted)
+    follower.join(10)
+
+    assert not follower.is_alive()
+    assert take(worker) == [b"1", b"2"]
 
 
 @contextmanager
