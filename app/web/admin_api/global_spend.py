@@ -194,7 +194,7 @@ def routes(reports: Reports, desk: SpendDesk) -> list[Route[Any, Any]]:
         Reset,
         view.reset,
     )
-    return [*_sums(view), *_with_dates(view), reset]
+    return [*_sums(view), *_with_dates(view), *_activity(view), reset]
 
 
 def _sums(view: GlobalViews) -> list[Route[Any, Any]]:
@@ -216,6 +216,8 @@ def _sums(view: GlobalViews) -> list[Route[Any, Any]]:
 
 def _with_dates(view: GlobalViews) -> list[Route[Any, Any]]:
     end_users = Table(EndUserSpend, list)
+    tags = Table(NamedTag, lambda answer: answer.spend_per_tag)
+    results = Table(SubjectAnswer, lambda answer: answer.results)
     asked_in_body = Route(
         "POST",
         "/global/spend/end_users",
@@ -226,43 +228,28 @@ def _with_dates(view: GlobalViews) -> list[Route[Any, Any]]:
         list[EndUserSpend],
         view.end_users_named,
     )
-    found = [
-        _get(
-            "/tags",
-            "The dearest tags",
-            TagsAsked,
-            TagsSpend,
-            view.tags,
-            Table(NamedTag, lambda answer: answer.spend_per_tag),
-        ),
+    return [
+        _get("/tags", "The dearest tags", TagsAsked, TagsSpend, view.tags, tags),
         _get("/end_users", "The dearest end users", EndUsersAsked, list[EndUserSpend], view.end_users, end_users),
         replace(asked_in_body, reads=True, table=end_users),
+        _get("/report", "All by day, and the dearest of a kind", OverallAsked, ReportAnswer, view.report, results),
+    ]
+
+
+def _activity(view: GlobalViews) -> list[Route[Any, Any]]:
+    days, models = Table(DayActivity, lambda answer: answer.daily_data), Table(ModelActivity, list)
+    route = "/global/activity"
+    return [
+        _get(route, "Calls and tokens by day", DatesAsked, Activity, view.activity, days),
         _get(
-            "/report",
-            "All by day, and the dearest of a kind",
-            OverallAsked,
-            ReportAnswer,
-            view.report,
-            Table(SubjectAnswer, lambda answer: answer.results),
+            f"{route}/model",
+            "Calls and tokens by day, of each model",
+            DatesAsked,
+            list[ModelActivity],
+            view.models_activity,
+            models,
         ),
     ]
-    activity = _get(
-        "/global/activity",
-        "Calls and tokens by day",
-        DatesAsked,
-        Activity,
-        view.activity,
-        Table(DayActivity, lambda answer: answer.daily_data),
-    )
-    models = _get(
-        "/global/activity/model",
-        "Calls and tokens by day, of each model",
-        DatesAsked,
-        list[ModelActivity],
-        view.models_activity,
-        Table(ModelActivity, list),
-    )
-    return [*found, activity, models]
 
 
 def _get(  # noqa: PLR0913, PLR0917  # what a route is made of, in its order

@@ -1,5 +1,6 @@
 """/spend routes, and the reports of keys, teams and users: what was used and spent, for whoever may see it."""
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -145,56 +146,49 @@ def routes(reports: Reports, keys: KeyDesk, users: UserDesk) -> list[Route[Any, 
     """All of them. The reports look whose calls they are about."""
     view = SpendViews(reports, keys, users)
     get = partial(Route, method="GET", access="holder", body=Nothing)
-    report = partial(get, answer=ReportAnswer, table=Table(SubjectAnswer, lambda answer: answer.results))
+    pages_of_rows = Table(SpendRow, lambda page: page.data)
+    days_or_rows = get(
+        rule="/spend/logs",
+        summary="Calls, newest first, or what each day cost",
+        query=LogsAsked,
+        answer=list[SpendRow] | list[DayRow],
+        view=view.logs,
+        table=Table(SpendRow, list),
+    )
+    paged = get(
+        rule="/spend/logs/v2",
+        also=("/spend/logs/ui",),
+        summary="Calls, page by page",
+        query=LogPageAsked,
+        answer=RowPage,
+        view=view.log_page,
+        table=pages_of_rows,
+    )
+    return [days_or_rows, paged, *_lists(view), *_reports(view)]
+
+
+def _lists(view: SpendViews) -> list[Route[Any, Any]]:
+    def listing(rule: str, summary: str, query: Any, row: Any, view: Any) -> Route[Any, Any]:
+        table = Table(row, list)
+        return Route("GET", rule, summary, "administrator", query, Nothing, list[row], view, table=table)
+
+    keys = listing("/spend/keys", "Keys by what they spent", KeysBySpendAsked, KeyRow, view.keys)
     return [
-        get(
-            rule="/spend/logs",
-            summary="Calls, newest first, or what each day cost",
-            query=LogsAsked,
-            answer=list[SpendRow] | list[DayRow],
-            view=view.logs,
-            table=Table(SpendRow, list),
-        ),
-        get(
-            rule="/spend/logs/v2",
-            also=("/spend/logs/ui",),
-            summary="Calls, page by page",
-            query=LogPageAsked,
-            answer=RowPage,
-            view=view.log_page,
-            table=Table(SpendRow, lambda page: page.data),
-        ),
-        get(
-            rule="/spend/keys",
-            summary="Keys by what they spent",
-            query=KeysBySpendAsked,
-            answer=list[KeyRow],
-            view=view.keys,
-            table=Table(KeyRow, list),
-        ),
-        get(
-            rule="/spend/users",
-            summary="Users by what they spent",
-            query=UsersBySpendAsked,
-            answer=list[UserAnswer],
-            view=view.users,
-            table=Table(UserAnswer, list),
-            access="administrator",
-        ),
-        get(
-            rule="/spend/tags",
-            summary="Tags by what they cost",
-            query=TagsAsked,
-            answer=list[TagSpend],
-            view=view.tags,
-            table=Table(TagSpend, list),
-            access="administrator",
-        ),
-        report(rule="/key/spend/report", summary="Keys by day and model", query=KeyReportAsked, view=view.key_report),
-        report(
-            rule="/team/spend/report", summary="Teams by day and model", query=TeamReportAsked, view=view.team_report
-        ),
-        report(
-            rule="/user/spend/report", summary="Users by day and model", query=UserReportAsked, view=view.user_report
-        ),
+        replace(keys, access="holder"),
+        listing("/spend/users", "Users by what they spent", UsersBySpendAsked, UserAnswer, view.users),
+        listing("/spend/tags", "Tags by what they cost", TagsAsked, TagSpend, view.tags),
+    ]
+
+
+def _reports(view: SpendViews) -> list[Route[Any, Any]]:
+    table = Table(SubjectAnswer, lambda answer: answer.results)
+
+    def report(subject: str, query: Any, view: Any) -> Route[Any, Any]:
+        rule, summary = f"/{subject}/spend/report", f"{subject.title()}s by day and model"
+        return Route("GET", rule, summary, "holder", query, Nothing, ReportAnswer, view, table=table)
+
+    return [
+        report("key", KeyReportAsked, view.key_report),
+        report("team", TeamReportAsked, view.team_report),
+        report("user", UserReportAsked, view.user_report),
     ]
