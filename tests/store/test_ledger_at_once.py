@@ -11,12 +11,14 @@ from threading import Event
 
 from sqlalchemy import text
 
+from app.core.accounts import Spender
 from app.core.ledger_entries import Account, Charge, Entry, Posting, Window
 from app.core.usage import Usage
 from app.store.database import Database
 from app.store.ledger import LedgerStore
 from app.store.registry import Change, Registry
 from tests.postings import NOW, posting
+from tests.store.conftest import Put
 from tests.store.ledger_views import balances, lines, sums, totals
 from tests.store.samples import plain_key, plain_team
 
@@ -93,22 +95,25 @@ def test_processes_that_book_the_same_calls_book_each_once(database_url: str, da
 
 
 def test_changes_of_money_and_bookings_wait_for_each_other_and_never_in_a_circle(
-    database_url: str, database: Database
+    database_url: str, database: Database, put: Put
 ) -> None:
     """A change names its accounts in any order, some of them new, while calls are booked on all of them."""
     before = _deadlocks(database)
     registry = Registry(Database.at(database_url), lambda: NOW)
-    keys, teams = [plain_key(number) for number in range(9)], [plain_team(number) for number in range(3)]
-    registry.change(lambda change: [change.put(record) for record in (*keys, *teams)] and None)
+    spenders: list[Spender] = [
+        *(plain_key(number) for number in range(9)),
+        *(plain_team(number) for number in range(3)),
+    ]
+    put(*spenders)
     stop = Event()
 
     def change_all() -> int:
         chance, changes = random.Random(7), 0
 
         def work(change: Change) -> None:
-            for one in chance.sample([*keys, *teams], 8):
+            for one in chance.sample(spenders, 8):
                 change.carry_spend(one, Decimal(chance.randrange(10**6)) * PICO, "master")
-            for one in chance.sample([*keys, *teams], 3):
+            for one in chance.sample(spenders, 3):
                 change.set_spend(one, Decimal(0), "master")
 
         while not stop.is_set():

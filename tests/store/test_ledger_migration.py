@@ -9,6 +9,7 @@ import flask_migrate
 from sqlalchemy import Connection, MetaData, Table, insert, select
 
 from app import create_app
+from app.core.tickets import Balance
 from app.settings import Settings
 from app.store.database import Database
 from app.store.registry import Registry
@@ -72,7 +73,9 @@ def test_what_was_spent_moves_into_balances_and_lines_and_back(empty_database_ur
 
 def _check(database: Database) -> None:
     one, two = Decimal(2**53 + 1).scaleb(-12), Decimal(7).scaleb(-12)
-    found = {(account.kind, account.id): balance for account, balance in balances(database).items()}
+    found: dict[tuple[str, str], Balance] = {
+        (account.kind, account.id): balance for account, balance in balances(database).items()
+    }
     assert len(found) == 12
     for kind in TABLES.values():
         assert (found[kind, "it's one"].spend, found[kind, "it's one"].total_spend) == (Decimal(5).scaleb(-12), one)

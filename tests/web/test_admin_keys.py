@@ -253,6 +253,27 @@ def test_a_pair_comes_with_a_key_and_another_with_its_rotation(admin_on_sqlite: 
     assert made["aws_access_key_id"] != again["aws_access_key_id"]
 
 
+@pytest.mark.parametrize(
+    ("make", "see", "name", "update"),
+    [
+        ("/user/new", "/user/info", "user_id", "/user/update"),
+        ("/team/new", "/team/info", "team_id", "/team/update"),
+        ("/customer/new", "/customer/info", "user_id", "/customer/update"),
+    ],
+)
+def test_accounts_bring_along_what_they_spent(admin: AdminClient, make: str, see: str, name: str, update: str) -> None:
+    def seen() -> tuple[float, float]:
+        answer = admin.get(see, user_id="one", team_id="one", end_user_id="one").json
+        told = answer.get("user_info") or answer.get("team_info") or answer
+        return told["spend"], told["total_spend"]
+
+    admin.made(make, **{name: "one"}, spend=3)
+    assert seen() == (3.0, 3.0)
+    admin.made(update, **{name: "one"}, spend=1)
+    assert seen() == (1.0, 3.0)
+    assert admin.post(update, **{name: "one"}, spend=-1).status_code in (400, 422)
+
+
 def test_spend_is_reset(admin: AdminClient) -> None:
     made = admin.made("/key/generate", spend=3, max_budget=5)
 
