@@ -8,6 +8,7 @@ import base64
 import csv
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,13 +24,20 @@ _BESIDE = Path(__file__).resolve().parents[2] / "shared" / "data" / "recorded"
 FOLDER = Path(os.environ.get("OUTCROP_RECORDED_EXCHANGES", _BESIDE))
 _TABLE = load_table()
 _SERVICES = frozenset(_TABLE.services)
+_REGION = re.compile(r"\.([a-z]+-[a-z]+-[0-9])\.")
 
 
 @dataclass(frozen=True)
 class Recording:
-    """An exchange: what the gateway sees of it, and the usage that the recordings' own index states, if it does."""
+    """An exchange: what the gateway sees of it, and the usage that the recordings' own index states, if it does.
+
+    `path`: with its query, as the client sent it to the host of `region`.
+    """
 
     name: str
+    method: str
+    path: str
+    region: str
     call: BedrockCall
     request_headers: dict[str, str]
     request_body: bytes
@@ -66,13 +74,27 @@ def _recording(name: str, content: dict[str, Any], indexed: dict[str, Any] | Non
     request_headers = {name.lower(): value for name, value in _headers(content["request_headers"])}
     body = base64.b64decode(content["request_body_b64"] or "")
     # some recorders keep paths decoded, which no client sends
-    target = parse("/" + content["service"] + content["path"].replace(" ", "%20"), _SERVICES)
-    call = resolve(_TABLE, content["method"], target, {})
+    method, path = content["method"], content["path"].replace(" ", "%20")
+    target = parse("/" + content["service"] + path, _SERVICES)
+    call = resolve(_TABLE, method, target, {})
     if call.body_decides:
         call = decide_by_body(call, JsonBody(body, {}))
     answer = base64.b64decode(content["response_body_b64"] or "")
     headers = _headers(content["response_headers"])
-    return Recording(name, call, request_headers, body, content["status"], tuple(headers), answer, indexed)
+    region = _REGION.search(content["host"])
+    return Recording(
+        name=name,
+        method=method,
+        path=path,
+        region=region[1] if region else "us-east-1",
+        call=call,
+        request_headers=request_headers,
+        request_body=body,
+        status=content["status"],
+        headers=tuple(headers),
+        body=answer,
+        indexed=indexed,
+    )
 
 
 def _headers(recorded: dict[str, Any]) -> list[tuple[str, str]]:

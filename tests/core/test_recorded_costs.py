@@ -1,36 +1,29 @@
 """What recorded calls cost: worked out here, plainly, from the tokens that the recordings' index says and the price
 facts that the book was made from, and compared with what the book charges for the same use.
 
-Recordings are read as in tests/end_to_end/test_recorded_exchanges.py; the facts stand beside their folder. They are
-other people's, so none is kept here. OUTCROP_PRICE_FACTS names another file of facts.
+Recordings are read as tests/recordings.py says, the facts as tests/recorded_costs.py does.
 """
 
 import base64
 import csv
 import json
-import os
 import re
 from collections.abc import Iterator
 from datetime import date
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from app.core.prices import PriceBook, PriceQuestion
 from app.core.usage import Usage
+from tests.recorded_costs import FACTS, cost_of, facts
+from tests.recordings import FOLDER
 
-_BESIDE = Path(__file__).resolve().parents[3] / "shared" / "data" / "recorded"
-FOLDER = Path(os.environ.get("OUTCROP_RECORDED_EXCHANGES", _BESIDE))
 INDEX = FOLDER / "index.csv"
-FACTS = Path(os.environ.get("OUTCROP_PRICE_FACTS", FOLDER.parent / "bedrock_prices.json"))
-PREFIXES = ("us", "eu", "apac", "global")
 KINDS = {"input": "input", "output": "output", "cache_read": "cache_read", "cache_write": "cache_write_5m"}
 # The models that nothing but AWS or the operator can tell
 OPAQUE = ("application-inference-profile", "sagemaker")
-# AWS takes no more for what these write to a cache than for other input, so price lists name no price for it
-WRITES_AT_INPUT = ("amazon.nova-lite-v1:0",)
 TODAY = date(2026, 11, 25)
 
 pytestmark = pytest.mark.skipif(not (INDEX.exists() and FACTS.exists()), reason="no recordings beside the repository")
@@ -55,35 +48,13 @@ def _rows() -> Iterator[dict[str, Any]]:
 ROWS = list(_rows())
 
 
-def _facts() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(FACTS.read_text(), parse_float=Decimal, parse_int=Decimal)
-    return content
-
-
-def expected(row: dict[str, Any], facts: dict[str, Any]) -> Decimal | None:
+def expected(row: dict[str, Any]) -> Decimal | None:
     """What a recorded call cost. None: AWS did not say what it used, or nobody says what that costs."""
     if row["status"] >= 400 or row["operation"] == "CountTokens":
         return Decimal(0)
     if not row["usage"]:
         return None
-    if units := row["usage"].get("guardrail_units"):
-        return sum((facts["guardrails_usd_per_unit"][unit] * count for unit, count in units.items()), Decimal(0))
-    prefix, _, bare = row["model"].rpartition("/")[2].partition(".")
-    model = bare if prefix in PREFIXES else row["model"].rpartition("/")[2]
-    facts_of = facts["models"].get(model)
-    if facts_of is None:
-        return None
-    overrides = facts_of.get("overrides", {})
-    rates = overrides.get(f"{prefix}.") or overrides.get(row["region"]) or facts_of["regional"]
-    if row["service"] == "bedrock-mantle":
-        rates = overrides.get(f"mantle:{row['region']}") or facts_of.get("mantle") or rates
-    if prefix == "global":
-        rates = facts_of.get("global") or rates
-    counts = {KINDS[kind]: Decimal(count) for kind, count in row["usage"].items() if kind in KINDS and count}
-    assert sum(counts.values()) < 100_000  # below every threshold
-    if model in WRITES_AT_INPUT:
-        rates = {"cache_write_5m": rates["input"], **rates}
-    return sum((rates[kind] * count / 1_000_000 for kind, count in counts.items()), Decimal(0))
+    return cost_of((row["model"], row["service"], row["region"]), usage_of(row).counts, facts())
 
 
 def usage_of(row: dict[str, Any]) -> Usage:
@@ -99,7 +70,7 @@ def usage_of(row: dict[str, Any]) -> Usage:
 def test_a_recorded_call_costs_what_its_tokens_and_the_facts_say(row: dict[str, Any]) -> None:
     asked = PriceQuestion(row["model"] or None, row["service"], row["region"], TODAY)
 
-    assert PriceBook.load(None).charge(asked, usage_of(row), row["status"]).cost == expected(row, _facts())
+    assert PriceBook.load(None).charge(asked, usage_of(row), row["status"]).cost == expected(row)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["id"])
