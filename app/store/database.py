@@ -58,10 +58,12 @@ def engine_options(url: str) -> dict[str, Any]:
 def _booking_options(url: str) -> dict[str, Any]:
     """The same for the connection that books, which is asked all the time: nobody looks first whether it lives."""
     options = engine_options(url) | {"pool_size": _BOOKING_POOL_SIZE, "pool_pre_ping": False}
+    if url.startswith("sqlite"):
+        return options
     connect = dict(options["connect_args"])
-    if "options" in connect:
-        connect["options"] += f" {_BOOKING_SESSION}"
-    return options | {"connect_args": connect}
+    connect["options"] += f" {_BOOKING_SESSION}"
+    # from the start: to change it costs as much as the statement does
+    return options | {"connect_args": connect, "isolation_level": "AUTOCOMMIT"}
 
 
 def engine_url(url: str) -> URL:
@@ -86,7 +88,7 @@ class Database:
             self._snapshots = engine
             self._changes = engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
         else:
-            self._bookings = self._booking_engine.execution_options(isolation_level="AUTOCOMMIT")
+            self._bookings: Engine = self._booking_engine
             self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._changes = engine.execution_options(isolation_level="READ COMMITTED")

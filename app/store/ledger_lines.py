@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-from app.core.ledger_entries import Entry
+from app.core.ledger_entries import Charge, Entry
+from app.core.usage import Usage
 from app.store.column_types import Json, dump_json
 from app.store.money_rows import LEDGER
 
@@ -28,17 +29,23 @@ Line = dict[str, Any]
 
 def line_of(entry: Entry) -> Line:
     """Its columns: moments as they are, JSON as text, money in 10^-12 USD; None where there is nothing."""
-    usage, charge, attribution = entry.usage, entry.charge, entry.attribution
     return {
         "request_id": entry.request_id,
         "kind": entry.kind,
         "day": day_of(entry.started_at),
         "started_at": entry.started_at,
         "ended_at": entry.ended_at,
-        "status": entry.status,
-        "http_status": entry.http_status,
-        "error": _text(entry.error),
-        "ended": entry.ended,
+        **_whose(entry),
+        **_call(entry),
+        **_used(entry.usage),
+        **_charged(entry.charge),
+        "note": _object(_note(entry)),
+    }
+
+
+def _whose(entry: Entry) -> Line:
+    attribution = entry.attribution
+    return {
         "key_id": name_of(entry.key_id),
         "key_token": _text(entry.key_token),
         "key_alias": _text(entry.key_alias),
@@ -53,13 +60,31 @@ def line_of(entry: Entry) -> Line:
         "key_tags": _list(entry.key_tags),
         "claimed_tags": _list(attribution.tags),
         "spend_metadata": _object(attribution.metadata),
+    }
+
+
+def _call(entry: Entry) -> Line:
+    return {
+        "status": entry.status,
+        "http_status": entry.http_status,
+        "error": _text(entry.error),
+        "ended": entry.ended,
         "service": _text(entry.service),
         "operation": _text(entry.operation),
         "model": _text(entry.model),
         "region": _text(entry.region),
-        "model_priced": _text(charge.model),
-        "scope": charge.scope,
-        "tier": _text(charge.tier),
+        "duration_ms": entry.duration_ms,
+        "first_byte_ms": entry.first_byte_ms,
+        "streamed": entry.streamed,
+        "bytes_in": count_of(entry.bytes_in),
+        "bytes_out": count_of(entry.bytes_out),
+        "address": _text(entry.address),
+        "aws_request_id": _text(entry.aws_request_id),
+    }
+
+
+def _used(usage: Usage) -> Line:
+    return {
         "counts": _object(usage.counts),
         "counts_by_model": _object(usage.by_model),
         "input_tokens": count_of(usage.input_tokens),
@@ -69,17 +94,17 @@ def line_of(entry: Entry) -> Line:
         "total_tokens": count_of(usage.total_tokens),
         "usage_source": usage.source,
         "usage_method": _text(usage.method),
+    }
+
+
+def _charged(charge: Charge) -> Line:
+    return {
+        "model_priced": _text(charge.model),
+        "scope": charge.scope,
+        "tier": _text(charge.tier),
         "cost": pico_of(charge.cost),
         "rates": _object({kind: format(rate, "f") for kind, rate in charge.rates.items()}),
         "price_entry": _text(charge.entry),
-        "duration_ms": entry.duration_ms,
-        "first_byte_ms": entry.first_byte_ms,
-        "streamed": entry.streamed,
-        "bytes_in": count_of(entry.bytes_in),
-        "bytes_out": count_of(entry.bytes_out),
-        "address": _text(entry.address),
-        "aws_request_id": _text(entry.aws_request_id),
-        "note": _object(_note(entry)),
     }
 
 
@@ -108,8 +133,8 @@ def pico_of(dollars: Decimal | None) -> int | None:
     return int(within.quantize(_PICO, ROUND_HALF_EVEN).scaleb(_PLACES))
 
 
-def capped(amount: Any) -> Any:
-    """A sum of the batch's, at most what a column holds."""
+def capped(amount: int) -> int:
+    """A sum of money of the batch's, at most what a column holds."""
     return min(amount, _LARGEST)
 
 

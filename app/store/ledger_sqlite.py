@@ -83,8 +83,7 @@ def _moment(moment: datetime) -> str:
 _LINE = [column.name for column in LEDGER.c]
 _DAY = [column.name for column in DAILY_TOTALS.primary_key]
 _ADDED = {name: f"t.{name} + excluded.{name}" for name in TOTALS} | {"cost": sum_of(SQLITE, "t.cost", "excluded.cost")}
-# put together from names of our own columns, here and below
-_INSERT_LINE = f"INSERT INTO ledger ({', '.join(_LINE)}) VALUES ({', '.join('?' * len(_LINE))})"  # noqa: S608  # as said
+_INSERT_LINE = f"INSERT INTO ledger ({', '.join(_LINE)}) VALUES ({', '.join('?' * len(_LINE))})"  # noqa: S608  # put together from names of our own columns
 _KNOWN = "SELECT request_id FROM ledger WHERE request_id IN (SELECT value FROM json_each(?))"
 _CLAIMS = "SELECT claims FROM tickets WHERE id IN (SELECT value FROM json_each(?))"
 _END_TICKETS = "DELETE FROM tickets WHERE id IN (SELECT value FROM json_each(?))"
@@ -95,12 +94,12 @@ INSERT INTO balances AS b
 VALUES (:kind, :id, :open, :total, 0, :duration, :resets_at, 0, :minute, 0, :tokens)
 ON CONFLICT (kind, id) DO UPDATE SET
         {assigned(moved(SQLITE))}
-"""  # noqa: S608  # as said
+"""  # noqa: S608  # put together from names of our own columns
 _ADD_TOTAL = f"""
 INSERT INTO daily_totals AS t ({", ".join((*_DAY, *TOTALS))}) VALUES ({", ".join("?" * (len(_DAY) + len(TOTALS)))})
 ON CONFLICT ({", ".join(_DAY)}) DO UPDATE SET
         {assigned(_ADDED)}
-"""  # noqa: S608  # as said
+"""  # noqa: S608  # put together from names of our own columns
 _SPENDS = """
 SELECT b.kind, b.id, b.spend FROM json_each(?) AS one JOIN balances AS b
 ON b.kind = json_extract(one.value, '$[0]') AND b.id = json_extract(one.value, '$[1]')

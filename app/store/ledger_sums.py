@@ -84,7 +84,8 @@ class Sums:
         for kind, name in _counted(line, tags, claimed_tags):
             total = self.totals.setdefault((line["day"], kind, name), {})
             for part, amount in parts.items():
-                total[part] = capped(total.get(part, 0) + sign * amount)
+                total[part] = total.get(part, 0) + sign * amount
+            total["cost"] = capped(total.get("cost", 0))
 
     def pay(self, posting: Posting, cost: int, tokens: int) -> None:
         """Onto each of the posting's accounts. Postings come in the order in which they ended."""
