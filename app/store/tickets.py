@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, event
 
 from app.core.errors import GatewayError, StoreUnavailable
 from app.core.tickets import Refusal, Ticket
@@ -45,6 +45,8 @@ class TicketStore:
         self._breaker = Breaker("the database of limits", clock)
         silence = _SQLITE_SILENCE_SECONDS if database.is_sqlite else SILENCE_SECONDS
         self._wishes: Batching[_Wish, Refusal | None] = Batching(self, self._breaker, clock, silence)
+        # whoever else is answered: where all connections are in use, that is all that is heard of the database
+        event.listen(database.engine, "after_cursor_execute", self._hear)
         self._lock = Lock()
         self._owed: dict[str, Ticket] = {}
 
@@ -105,6 +107,9 @@ class TicketStore:
     def failed(self, question: _Wish) -> None:
         """For Batching. What may have been taken, or not been given back, is owed."""
         self._owe(question.ticket)
+
+    def _hear(self, *_: object) -> None:
+        self._wishes.hear()
 
     def _owe(self, ticket: Ticket) -> None:
         with self._lock:

@@ -2,18 +2,20 @@
 
 import socket
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
-from threading import Event
+from threading import Event, Semaphore
 from time import monotonic
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, text
 
 from app.core.errors import StoreUnavailable
 from app.core.ledger_entries import Account
 from app.core.tickets import Claim, Ticket
+from app.store.batching import SILENCE_SECONDS
 from app.store.database import Database
 from app.store.tickets import TicketStore
 from tests.store.test_tickets import balance, tickets_left
@@ -161,6 +163,31 @@ def test_a_ticket_that_nobody_waited_for_any_longer_is_given_back(sqlite_url: st
 
     assert (tickets_left(fragile), store.owed) == (0, 0)
     fragile.close()
+
+
+def test_a_server_that_answers_others_is_not_away_while_they_have_all_connections(postgresql_url: str) -> None:
+    database = Database.at(postgresql_url)
+    store = TicketStore(database, "worker-1")
+    assert store.take(ticket("first")) is None
+    busy = Semaphore(0)
+
+    def keep_busy() -> None:
+        with database.statement() as connection:
+            busy.release()
+            for _ in range(5):
+                connection.execute(text("SELECT pg_sleep(0.08)"))
+
+    with ThreadPoolExecutor(2) as pool:
+        jobs = [pool.submit(keep_busy) for _ in range(2)]
+        assert all(busy.acquire(timeout=5) for _ in range(2))
+        began = monotonic()
+        assert store.take(ticket("second")) is None
+        waited = monotonic() - began
+        for job in jobs:
+            job.result(5)
+    database.close()
+
+    assert waited > SILENCE_SECONDS
 
 
 def _seconds_until_refused(store: TicketStore) -> float:
