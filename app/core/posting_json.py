@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cache
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -134,23 +134,27 @@ def _read_scalar(kind: Any, said: Any, where: str) -> Any:
 def _moment(said: Any, where: str) -> datetime:
     try:
         moment = datetime.fromisoformat(said)
-        return _expect(moment.tzinfo is not None, moment, where).astimezone(UTC)  # type: ignore[no-any-return]  # it is
+        if moment.tzinfo is not None:
+            return moment.astimezone(UTC)
     except (TypeError, ValueError, OverflowError):
-        return _expect(False, said, where)  # type: ignore[no-any-return]  # noqa: FBT003  # raises, always
+        pass  # no moment either
+    raise _wrong(said, where)
 
 
 def _amount(said: Any, where: str) -> Decimal:
-    _expect(isinstance(said, str) and _AMOUNT.fullmatch(said), said, where)
-    try:
-        return Decimal(said)
-    except InvalidOperation:
-        return _expect(False, said, where)  # type: ignore[no-any-return]  # noqa: FBT003  # raises, always
+    if not isinstance(said, str) or not _AMOUNT.fullmatch(said):
+        raise _wrong(said, where)
+    return Decimal(said)
 
 
 def _expect(fits: Any, said: Any, where: str) -> Any:
     if not fits:
-        raise ValueError(f"{where} cannot be {said!r:.{_SHOWN}}")
+        raise _wrong(said, where)
     return said
+
+
+def _wrong(said: Any, where: str) -> ValueError:
+    return ValueError(f"{where} cannot be {said!r:.{_SHOWN}}")
 
 
 @cache
