@@ -80,6 +80,7 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._booking_engine = create_engine(engine.url, **_booking_options(engine.dialect.name))
+        self._bookings: Engine = self._booking_engine
         if self.is_sqlite:
             sqlite.prepare(engine)
             sqlite.prepare(self._booking_engine)
@@ -88,7 +89,6 @@ class Database:
             self._snapshots = engine
             self._changes = engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
         else:
-            self._bookings: Engine = self._booking_engine
             self._statements = engine.execution_options(isolation_level="AUTOCOMMIT")
             self._snapshots = engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
             self._changes = engine.execution_options(isolation_level="READ COMMITTED")
