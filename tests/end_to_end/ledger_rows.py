@@ -57,11 +57,18 @@ class LedgerRows:
     def of(self, request_id: str | None) -> LedgerRow:
         """The row of the call with this x-litellm-call-id. Raises TimeoutError."""
         assert request_id, "the reply names no call"
+        return self._wait_for("request_id", request_id)
+
+    def of_end_user(self, name: str) -> LedgerRow:
+        """The row of the one call that named this end user: of callers who never saw their call's id."""
+        return self._wait_for("end_user", name)
+
+    def _wait_for(self, column: str, value: str) -> LedgerRow:
         deadline = time.monotonic() + _PATIENCE_SECONDS
-        query = text(f"SELECT {_COLUMNS} FROM ledger WHERE request_id = :id")
-        while (found := self._connection.execute(query, {"id": request_id}).mappings().first()) is None:
+        query = text(f"SELECT {_COLUMNS} FROM ledger WHERE {column} = :value")
+        while (found := self._connection.execute(query, {"value": value}).mappings().one_or_none()) is None:
             if time.monotonic() > deadline:
-                raise TimeoutError(f"no row for {request_id} within {_PATIENCE_SECONDS} s")
+                raise TimeoutError(f"no row of {column} {value} within {_PATIENCE_SECONDS} s")
             time.sleep(0.01)
         return LedgerRow({name: _value(name, value) for name, value in found.items()})
 
