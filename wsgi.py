@@ -3,7 +3,7 @@
 import sys
 
 from app import create_app
-from app.settings import SettingsError
+from app.environment import SettingsError
 
 try:
     app = create_app()
