@@ -42,6 +42,8 @@ def _begun(connection: Connection) -> None:
     driver: Any = connection.connection.driver_connection
     if statement == WRITE:
         _patiently(driver, statement)
+        # a short change gives nobody a turn: all other writers wait for it
+        connection.info["gave_turn_at"] = monotonic()
     elif statement:
         driver.execute(statement)
 
