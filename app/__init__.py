@@ -33,6 +33,7 @@ from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import LedgerStore
 from app.store.registry import Registry
+from app.store.replay import Replay
 from app.store.rows import db
 from app.store.schema import Migrations, Schema, State
 from app.store.usage_reports import UsageReports
@@ -60,6 +61,7 @@ from app.web.schema_commands import SchemaCommands
 from app.web.startup import Startup
 from app.web.team_commands import teams_group
 from app.web.usage_commands import usage_group
+from app.web.usage_replay_command import replay_command
 from app.web.user_commands import users_group
 
 # As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
@@ -92,7 +94,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     diagnosis = _diagnosis(bedrock, settings)
     finding = partial(_database_finding, app.extensions["schema"], database)
     app.cli.add_command(command_line.doctor_command(diagnosis, finding))
-    _add_commands(app, desks, LedgerStore(database, now), finding)
+    _add_commands(app, desks, database, finding)
     app.cli.add_command(prices_group(_price_tools(settings, bedrock, prices)))
     app.extensions["outcrop"] = Startup(
         settings,
@@ -139,12 +141,14 @@ def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> N
         app.register_blueprint(blueprint)
 
 
-def _add_commands(app: Flask, desks: Desks, ledger: LedgerStore, database: Callable[[], Finding]) -> None:
+def _add_commands(app: Flask, desks: Desks, database: Database, finding: Callable[[], Finding]) -> None:
+    ledger = LedgerStore(database, now)
     found = CommandDesks(
-        desks.keys, desks.teams, desks.users, desks.reports, desks.standings, prune=ledger.prune, database=database
+        desks.keys, desks.teams, desks.users, desks.reports, desks.standings, prune=ledger.prune, database=finding
     )
-    for make in (keys_group, teams_group, users_group, usage_group):
+    for make in (keys_group, teams_group, users_group):
         app.cli.add_command(make(found))
+    app.cli.add_command(usage_group(found, replay_command(Replay(ledger, database))))
 
 
 def _price_tools(settings: Settings, bedrock: Bedrock, prices: PriceBook) -> PriceTools:

@@ -12,6 +12,7 @@ from typing import Any
 from uuid import uuid4
 
 from app.core.account_changes import AccountChanges
+from app.core.errors import StoreUnavailable
 from app.core.key_pairs import KeyPairs
 from app.core.operation_grants import unknown_operation_entries
 from app.core.operations import load_table
@@ -47,6 +48,9 @@ from app.store.tickets import TicketStore
 from app.store.workers import Heartbeat
 from app.web.admin_api import audit, budgets, credentials, customers, global_spend, keys, spend, teams, users
 from app.web.admin_api.routes import Route
+
+# within one beat: whoever is not done by then goes on at the next
+_ADOPTION_SECONDS = 2.0
 
 
 def now() -> datetime:
@@ -125,10 +129,15 @@ class Money:
             worker_id,
             host=socket.gethostname(),
             books=self._ledger_store,
-            adopt_spool=lambda worker: None,
+            adopt_spool=self._adopt_spool,
             also=(self._tickets.repay, *((self._counters.renew,) if self._counters else ())),
             now=now,
         )
+
+    def _adopt_spool(self, _: str) -> None:
+        """What dead workers had seen the end of is booked before the rest of their calls. Raises StoreUnavailable."""
+        if not self.writer.recover(_ADOPTION_SECONDS):
+            raise StoreUnavailable("What dead workers left on the disk is not booked yet.", reason="the spool is read")
 
     def bookkeeping(self, directory: KeyDirectory, bedrock: Bedrock) -> Bookkeeping:
         """For the passage of calls."""
