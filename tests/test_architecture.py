@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 APP = ROOT / "app"
 FILES = sorted(APP.rglob("*.py"))
-# What each layer may import of ours. app/__init__.py and app/assembly.py wire them and may import all; settings are read
-# by web and them.
+# What each layer may import of ours. app/__init__.py and app/assembly.py wire them and may import all; settings are
+# read by web and them.
 MAY_IMPORT = {
     "core": {"core"},
     "gateway": {"core", "gateway"},
