@@ -69,6 +69,8 @@ class Batching(Generic[Question, Answer]):
         self._lock = Lock()
         self._queue: list[_Waiting[Question, Answer]] = []
         self._working = False
+        self._rested = Event()
+        self._rested.set()
         self._heard = 0
 
     def ask(self, question: Question) -> Answer:
@@ -100,6 +102,10 @@ class Batching(Generic[Question, Answer]):
         """Whether nothing is being asked."""
         return not self._working
 
+    def wait_until_idle(self, seconds: float) -> bool:
+        """Whether nothing is being asked any longer, after so many seconds at most."""
+        return self._rested.wait(seconds)
+
     @staticmethod
     def _told(waiting: _Waiting[Question, Answer]) -> Answer:
         answer: Answer = waiting.answer  # type: ignore[assignment]  # without an error there is one
@@ -110,6 +116,7 @@ class Batching(Generic[Question, Answer]):
         with self._lock:
             self._queue.append(waiting)
             starts, self._working = not self._working, True
+            self._rested.clear()
         if starts:
             Thread(target=self._work, name="outcrop-batches", daemon=True).start()
         return waiting
@@ -151,11 +158,16 @@ class Batching(Generic[Question, Answer]):
                 with self._lock:
                     batch, self._queue = self._queue[:_BATCH], self._queue[_BATCH:]
                     if not batch:
-                        self._working = False
+                        self._rest()
                         return
                 self._answer(batch)
-        finally:
-            self._working = False
+        except BaseException:
+            self._rest()
+            raise
+
+    def _rest(self) -> None:
+        self._working = False
+        self._rested.set()
 
     def _answer(self, batch: list[_Waiting[Question, Answer]]) -> None:
         failure: GatewayError | None = self._breaker.unavailable("an error, which the log has")

@@ -130,7 +130,8 @@ class RedisCounters:
         """For Batching. What is not told to a Redis that is away, it forgets by itself."""
 
     def close(self) -> None:
-        """Close the connections."""
+        """Close the connections, once nobody waits for what comes over them, or it was given up."""
+        self._runs.wait_until_idle(2 * _GIVEN_UP_SECONDS)
         self._redis.close()
 
     def _forget(self, ticket: Ticket) -> int | None:
