@@ -2,7 +2,7 @@
 
 To AWS: everything end-to-end, less what identifies the caller to us, what belongs to one hop (RFC 9110 section 7.6.1),
 what proxies add, what other servers read as orders (method override, URL rewrite), and what the signer writes itself.
-Back: everything end-to-end, less what the server in front of the caller writes itself.
+Back: everything end-to-end, less what the gateway or the server in front of the caller writes itself.
 """
 
 import re
@@ -32,7 +32,9 @@ _DROPPED = _HOP_BY_HOP | _CREDENTIALS | _PROXIES | _ORDERS | _SIGNER | _FRAMING
 # What a call is judged by, or AWS guards it by: RFC 9110 would have it dropped where Connection names it, and then AWS
 # would get another call than the one that was judged.
 _JUDGED = ("content-type", "x-amz-", "x-amzn-")
-_DROPPED_PREFIXES = ("x-forwarded-", "x-litellm-", "x-outcrop-", "amz-sdk-")
+# What the gateway says of a call, to the caller alone; an endpoint that is another gateway says it of its own call.
+_OURS = ("x-litellm-", "x-outcrop-")
+_DROPPED_PREFIXES = ("x-forwarded-", "amz-sdk-", *_OURS)
 
 # gunicorn writes its own Date and Server, and two of either is one too many; callers' cookies do not go to AWS, and
 # AWS's must not be kept for whatever else is served from this host
@@ -69,7 +71,8 @@ def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
     if any(name.lower() == "transfer-encoding" for name, _ in headers):
         # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
         dropped |= {"content-length"}
-    return tuple((name, value) for name, value in headers if name.lower() not in dropped)
+    low = ((name.lower(), (name, value)) for name, value in headers)
+    return tuple(header for name, header in low if name not in dropped and not name.startswith(_OURS))
 
 
 def _refuse_unsendable(name: str, value: str) -> None:

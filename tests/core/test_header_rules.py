@@ -139,6 +139,11 @@ def test_what_the_server_writes_itself_does_not_come_back(name: str) -> None:
     assert to_caller([(name, "x"), ("a", "1")]) == (("a", "1"),)
 
 
+@pytest.mark.parametrize("name", ["x-litellm-call-id", "X-LiteLLM-Response-Cost", "x-outcrop-region"])
+def test_what_the_gateway_says_of_a_call_nobody_else_does(name: str) -> None:
+    assert to_caller([(name, "another gateway's"), ("a", "1")]) == (("a", "1"),)
+
+
 def test_what_awss_connection_names_does_not_come_back() -> None:
     assert to_caller([("Connection", "close, X-Hop"), ("x-hop", "1"), ("a", "1"), ("A", "2")]) == (
         ("a", "1"),
