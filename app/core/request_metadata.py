@@ -31,6 +31,7 @@ _LONGEST_HEADER = 8500
 _NOT_IN_VALUES = re.compile(r"[^a-zA-Z0-9 :_@$#=/+,.\-]")
 # all that structures JSON, strings whole
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\],:]', re.DOTALL)
+_SPACE = b" \t\r\n"
 _OPENING = re.compile(rb"[ \t\r\n]*\{[ \t\r\n]*(\}?)")
 
 
@@ -129,7 +130,10 @@ def _span(body: bytes | bytearray) -> tuple[int, int]:
     for token in _TOKEN.finditer(body):
         text = token[0]
         if start is not None and depth == 1 and text in (b",", b"}"):
-            return start, token.start()
+            value = bytes(body[start : token.start()])
+            return start + len(value) - len(value.lstrip(_SPACE)), token.start() - len(value) + len(
+                value.rstrip(_SPACE)
+            )
         if text in (b"{", b"["):
             depth += 1
         elif text in (b"}", b"]"):
