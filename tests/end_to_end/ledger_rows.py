@@ -17,7 +17,8 @@ from tests.raw_client import exchange, raw_request
 _PATIENCE_SECONDS = 10.0
 _COLUMNS = (
     "status, http_status, error, ended, usage_source, usage_method, counts, cost, model, model_priced, scope, region, "
-    "operation, key_id, end_user, counted_end_user, claimed_tags, key_tags, bytes_in, bytes_out, streamed"
+    "operation, key_id, end_user, end_user_source, counted_end_user, claimed_tags, key_tags, "
+    "bytes_in, bytes_out, streamed"
 )
 _JSON = ("counts", "claimed_tags", "key_tags")
 
