@@ -107,12 +107,22 @@ class Database:
 
     @contextmanager
     def statement(self) -> Iterator[Connection]:
-        """For a single query, outside any transaction."""
+        """For a single query that reads, outside any transaction."""
         with (
             unavailable_where_it_is(),
             gevent_driver.silence_of(_STATEMENT_SILENCE_SECONDS),
             self._statements.connect() as connection,
         ):
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """For a single statement that writes. SQLite waits for its lock in its own way there, and all calls with it."""
+        if not self.is_sqlite:
+            with self.statement() as connection:
+                yield connection
+            return
+        with unavailable_where_it_is(), self._changes.begin() as connection:
             yield connection
 
     @contextmanager

@@ -101,7 +101,7 @@ class Heartbeat:
         """This worker ends. What it could not end is left to others, by whom it will be missed. Never raises."""
         gone = delete(WORKERS).where(WORKERS.c.id == self._id, ~exists().where(TICKETS.c.worker == self._id))
         try:
-            with self._database.statement() as connection:
+            with self._database.write() as connection:
                 connection.execute(gone)
         except StoreUnavailable:
             pass  # as above
@@ -112,7 +112,7 @@ class Heartbeat:
         moment = self._moment()
         said = dialect.insert(WORKERS).values(id=self._id, heard_at=moment, host=self._host)
         said = said.on_conflict_do_update(index_elements=["id"], set_={"heard_at": moment, "host": self._host})
-        with self._database.statement() as connection:
+        with self._database.write() as connection:
             heard_at: datetime = connection.execute(said.returning(WORKERS.c.heard_at)).scalar_one()
         return heard_at
 
@@ -145,13 +145,13 @@ class Heartbeat:
         for name in names:
             dialect: Any = sqlite if self._database.is_sqlite else postgresql
             entry = dialect.insert(WORKERS).values(id=name, heard_at=heard_at, host="")
-            with self._database.statement() as connection:
+            with self._database.write() as connection:
                 connection.execute(entry.on_conflict_do_nothing())
 
     def _mark(self, name: str, seen: datetime, heard_at: datetime) -> bool:
         """Whether this worker alone sees to a dead one now: nobody, nor itself, was heard of it since it was `seen`."""
         marked = update(WORKERS).where(WORKERS.c.id == name, WORKERS.c.heard_at == seen).values(heard_at=heard_at)
-        with self._database.statement() as connection:
+        with self._database.write() as connection:
             return bool(connection.execute(marked).rowcount)
 
     def _bury(self, name: str, heard_at: datetime) -> bool:
@@ -171,7 +171,7 @@ class Heartbeat:
             _log.warning("worker %s died with calls in flight: %d are booked as gateway_killed", name, len(tickets))
             return False
         gone = delete(WORKERS).where(WORKERS.c.id == name, WORKERS.c.heard_at == heard_at)
-        with self._database.statement() as connection:
+        with self._database.write() as connection:
             connection.execute(gone.where(~exists().where(TICKETS.c.worker == name)))
         del self._burying[name]
         return True
