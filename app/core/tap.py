@@ -139,7 +139,7 @@ class Tap:
             return
         self._usage = found = reader.usage(complete)
         if not _is_believable(found):
-            self._problem = "The answer reports a count that is negative, no number or beyond 2**53."
+            self._problem = "The answer reports a count that is negative, no number or beyond a thousand million."
         elif found.source != "reported" and not found.problem:
             self._problem = self._why_unreported(found, complete=complete, cut=cut)
 

@@ -18,8 +18,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# Beyond this JSON numbers are no longer exact in most parsers; no count comes near it.
-LARGEST_COUNT = 2**53
+# The longest context on Bedrock has some ten million tokens. Far more than this would fill an account's balance for good.
+LARGEST_COUNT = 10**9
 # An event that is longer and may hold usage is not parsed: a parser needs twenty times as much memory.
 LONGEST_PARSED = 4 * 1024**2
 # A trace that has more objects is not looked through to its end: the largest recorded has some hundred.
@@ -28,7 +28,7 @@ _HEADERS = "x-amzn-bedrock-"
 
 
 class Unbelievable(Exception):
-    """A count that is negative, no integer or beyond 2**53."""
+    """A count that is negative, no integer or beyond LARGEST_COUNT."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -131,7 +131,7 @@ def test_what_aws_does_not_bill_is_not_read() -> None:
         {"inputTokens": 11, "outputTokens": 7.5},
         {"inputTokens": 11, "outputTokens": "7"},
         {"inputTokens": 11, "outputTokens": True},
-        {"inputTokens": 2**53 + 1, "outputTokens": 7},
+        {"inputTokens": 10**9 + 1, "outputTokens": 7},
         {"inputTokens": 1e300, "outputTokens": 7},
         {"inputTokens": float("nan"), "outputTokens": 7},
         {**COUNTS, "cacheReadInputTokens": -3},
@@ -341,7 +341,7 @@ def test_a_readers_fault_never_reaches_the_bytes(step: str, error: Exception) ->
     assert tap.frames == (0 if step == "body" else len(DELTAS))
 
 
-@pytest.mark.parametrize("number", [-1, 2**53 + 1, True, 1.5, "1"])
+@pytest.mark.parametrize("number", [-1, 10**9 + 1, True, 1.5, "1"])
 def test_no_reader_is_believed_everything(number: Any) -> None:
     """Counts are looked at once more, whoever read them."""
 
