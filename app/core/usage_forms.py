@@ -18,7 +18,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-# The longest context on Bedrock has some ten million tokens. Far more than this would fill an account's balance for good.
+# The longest context on Bedrock has some ten million tokens; far more than this would fill a balance for good.
 LARGEST_COUNT = 10**9
 # An event that is longer and may hold usage is not parsed: a parser needs twenty times as much memory.
 LONGEST_PARSED = 4 * 1024**2
