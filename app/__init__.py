@@ -27,8 +27,9 @@ from app.gateway.key_directory import KeyDirectory
 from app.gateway.model_catalog import ModelCatalog
 from app.gateway.model_resolver import ModelResolver
 from app.gateway.passage import Passage
-from app.gateway.ports import Bedrock
+from app.gateway.ports import Bedrock, Journal
 from app.gateway.price_desk import PriceDesk
+from app.gateway.tallies import CountingJournal, Tally
 from app.settings import Settings
 from app.store.database import Database, engine_options, engine_url
 from app.store.ledger import LedgerStore
@@ -49,6 +50,7 @@ from app.web.admin_api import (
     description,
     models,
     spend_calculation,
+    worker_details,
 )
 from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
@@ -81,26 +83,28 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     doorman = Doorman(settings.master_key, directory, KeyPairs(settings.secret_keys), now)
     prices = PriceBook.load(settings.prices)
     money = Money(settings, database, prices)
-    passage = _passage(settings, doorman, bedrock, money.bookkeeping(directory, bedrock))
+    bookkeeping = money.bookkeeping(directory, bedrock)
+    journal = CountingJournal(RequestLog(settings.log_format))
+    tally = Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog)
+    passage = _passage(settings, doorman, bedrock, bookkeeping, journal)
     options = _proxy_options(settings, frozenset(load_table().services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
     desks = Desks(settings, Registry(database, now), directory.refresh, UsageReports(database))
-    catalog = ModelCatalog(bedrock, settings.region, time.monotonic)
-    price_desk = PriceDesk(prices, settings.region, now)
-    nouns = {"models": models.routes(catalog), "prices": spend_calculation.routes(price_desk)}
+    nouns = {
+        "models": models.routes(ModelCatalog(bedrock, settings.region, time.monotonic)),
+        "prices": spend_calculation.routes(PriceDesk(prices, settings.region, now)),
+        "worker": worker_details.routes(tally),
+    }
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
     _surround(app, options)
     diagnosis = _diagnosis(bedrock, settings)
-    finding = partial(_database_finding, app.extensions["schema"], database)
-    app.cli.add_command(command_line.doctor_command(diagnosis, finding))
-    _add_commands(app, desks, database, finding)
+    _add_commands(app, desks, database, diagnosis)
     app.cli.add_command(prices_group(_price_tools(settings, bedrock, prices)))
     app.extensions["outcrop"] = Startup(
         settings,
         keep_credentials=credentials.start,
-        poll_keys=directory.poll,
-        beat=money.beat,
+        loops=(directory.poll, money.beat),
         close_books=money.close,
         diagnosis=diagnosis,
         database=database.describe(),
@@ -109,14 +113,16 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     return app
 
 
-def _passage(settings: Settings, doorman: Doorman, bedrock: Bedrock, bookkeeping: Bookkeeping) -> Passage:
+def _passage(
+    settings: Settings, doorman: Doorman, bedrock: Bedrock, bookkeeping: Bookkeeping, journal: Journal
+) -> Passage:
     return Passage(
         doorman=doorman,
         operations=load_table(),
         regions=RegionRules(settings.region, settings.regions, settings.regions_are_explicit),
         bedrock=bedrock,
         bookkeeping=bookkeeping,
-        journal=RequestLog(settings.log_format),
+        journal=journal,
         clock=time.monotonic,
         tells_aws_who=settings.log_caller_to_aws,
     )
@@ -141,7 +147,9 @@ def _serve(app: Flask, gate: Gate, nouns: dict[str, list[Route[Any, Any]]]) -> N
         app.register_blueprint(blueprint)
 
 
-def _add_commands(app: Flask, desks: Desks, database: Database, finding: Callable[[], Finding]) -> None:
+def _add_commands(app: Flask, desks: Desks, database: Database, diagnosis: Diagnosis) -> None:
+    finding = partial(_database_finding, app.extensions["schema"], database)
+    app.cli.add_command(command_line.doctor_command(diagnosis, finding))
     ledger = LedgerStore(database, now)
     found = CommandDesks(
         desks.keys, desks.teams, desks.users, desks.reports, desks.standings, prune=ledger.prune, database=finding

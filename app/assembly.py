@@ -34,6 +34,7 @@ from app.gateway.ports import Bedrock, UsageReads
 from app.gateway.reports import Reports
 from app.gateway.spend_desk import SpendDesk
 from app.gateway.standings import Standings
+from app.gateway.tallies import Backlog
 from app.gateway.team_desk import TeamDesk
 from app.gateway.user_desk import UserDesk
 from app.settings import Settings
@@ -151,6 +152,11 @@ class Money:
             hold_output_tokens=settings.hold_output_tokens,
             now=now,
         )
+
+    def backlog(self) -> Backlog:
+        """How the books stand."""
+        status = self.writer.status()
+        return Backlog(status.queued, status.spooled, status.kept, status.rejected, status.oldest, status.away_since)
 
     def beat(self) -> float:
         """To be called again and again: seconds until it is due."""

@@ -87,6 +87,11 @@ class Bookkeeping:
         self._soft_budgets = SoftBudgets()
         self._unpriced = UnpricedCalls()
 
+    @property
+    def unpriced(self) -> int:
+        """How many calls had no price since the start."""
+        return self._unpriced.count
+
     def open(
         self, caller: Caller, call: BedrockCall, request: ProxyRequest, content: bytes | bytearray, record: CallRecord
     ) -> Tab:

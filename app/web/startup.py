@@ -1,7 +1,7 @@
 """What a start says: what is served, where, for which region and account, and what is missing."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import gevent
 
@@ -61,8 +61,7 @@ class Startup:
         settings: Settings,
         *,
         keep_credentials: Callable[[], None],
-        poll_keys: Callable[[], float],
-        beat: Callable[[], float],
+        loops: Iterable[Callable[[], float]],
         close_books: Callable[[float], None],
         diagnosis: Diagnosis,
         database: str,
@@ -70,12 +69,12 @@ class Startup:
     ) -> None:
         """`keep_credentials` begins to look for AWS credentials, beside the request path.
 
-        `poll_keys` learns which keys changed, `beat` says that this worker lives and looks after those that no longer
-        do; both say in how many seconds to call them again. `close_books` books what is left, within so many seconds.
+        `loops` go on as long as the worker: each says in how many seconds to call it again. `close_books` books what is
+        left, within so many seconds.
         """
         self._settings = settings
         self._keep_credentials = keep_credentials
-        self._loops = (_Loop(poll_keys), _Loop(beat))
+        self._loops = [_Loop(work) for work in loops]
         self.close_books = close_books
         self._diagnosis = diagnosis
         self._database = database
