@@ -58,7 +58,8 @@ def request_facts(
         units=units,
         image_size=image_size(call, values),
         reports_usage=_reports(call, values, units),
-        billed=bool(call.operation and call.operation.billed),
+        # what nobody here knows may cost anything: it is not free
+        billed=call.operation is None or call.operation.billed,
         text_bytes=said.text_bytes,
         media_bytes=said.media_bytes,
         has_tools=any(values.get(name) or name in skimmed.sizes for name in _TOOLS),

@@ -30,6 +30,7 @@ from tests.event_frames import event_frame
 from tests.fake_keys import TEXT, FakeKeySource, a_customer, a_doorman, a_key, a_team, a_user
 from tests.fakes import Books, FakeBedrock, FakeBody, FakeLedger, FakeReply, Step, json_reply, stream_reply
 from tests.gateway.a_bookkeeping import NOW, FakeTickets, a_bookkeeping
+from tests.gateway_process import MASTER_KEY
 
 TABLE = load_table()
 SERVICES = frozenset(TABLE.services)
@@ -281,6 +282,18 @@ def test_a_call_that_aws_does_not_bill_costs_nothing_and_asks_no_budget() -> Non
     assert house.entry.operation == "ListFoundationModels"
     assert house.entry.charge.cost == 0
     assert house.tickets.taken == []
+
+
+def test_a_call_of_which_nobody_knows_what_it_is_is_not_free() -> None:
+    """Only who may call everything gets as far."""
+    house = House(json_reply(b"{}"))
+    record, client = house.record, house.client
+    settlement = house.passage.open(record, client)
+    headers = {"authorization": f"Bearer {MASTER_KEY}"}
+    request = ProxyRequest("POST", targets.parse("/bedrock/what/is/this", SERVICES), headers, None)
+    list(house.passage.run(request, FakeBody(b"{}"), settlement))
+
+    assert (house.entry.operation, house.entry.charge.cost, house.entry.usage.source) == (None, None, "unknown")
 
 
 def test_a_customer_that_is_blocked_is_refused() -> None:
