@@ -149,9 +149,9 @@ def _hold(order: Order, payers: tuple[Payer, ...]) -> Decimal | None:
         return order.hold
     payer = budgeted(payers)
     if payer and not (order.grant and order.grant.key.unmetered_calls == "allow"):
-        if order.hold is None:
-            raise limit_refusals.unpriced(payer, order.entry.model)
-        raise limit_refusals.unmetered(payer, order.entry.operation)
+        if not order.metered:  # a price would not help
+            raise limit_refusals.unmetered(payer, order.entry.operation)
+        raise limit_refusals.unpriced(payer, order.entry.model)
     return order.hold or _NO_COST
 
 

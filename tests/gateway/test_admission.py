@@ -193,7 +193,10 @@ def test_a_delegated_key_is_not_told_what_its_user_spent() -> None:
     assert "77.7" not in told(BudgetSpent, asked, "spent", Balance(spend=Decimal("77.7"))).message
 
 
-@pytest.mark.parametrize(("hold", "metered", "says"), [(None, True, "has no price"), (Decimal(1), False, "not report")])
+@pytest.mark.parametrize(
+    ("hold", "metered", "says"),
+    [(None, True, "has no price"), (Decimal(1), False, "not report"), (None, False, "not report")],
+)
 def test_what_a_budget_cannot_tell_the_cost_of_is_refused_unless_the_key_allows_it(
     hold: Decimal | None, metered: bool, says: str
 ) -> None:
