@@ -40,6 +40,11 @@ class LedgerSums:
         held, in_flight = self._all("SELECT coalesce(sum(held), 0), coalesce(sum(in_flight), 0) FROM balances")[0]
         return int(held), int(in_flight)
 
+    def key_id(self, token: str) -> str:
+        """By which a key's account goes."""
+        [found] = self._all("SELECT id FROM virtual_keys WHERE token = :token", token=token)
+        return str(found[0])
+
     def spend(self, kind: str, name: str) -> tuple[int, int]:
         """An account's spend and total_spend."""
         query = "SELECT spend, total_spend FROM balances WHERE kind = :kind AND id = :name"
@@ -56,7 +61,7 @@ class LedgerSums:
             sums = self._sums(column)
             found += [f"{kind} {name}: {balances[name]} != {sums.get(name, 0)}" for name in balances
                       if balances[name] != sums.get(name, 0)]  # fmt: skip
-        for kind, column in {**_TOTALS_OF, "all": "''"}.items():
+        for kind, column in {**_TOTALS_OF, "all": "coalesce(NULL, '')"}.items():
             totals = {
                 (row[0], row[1]): (int(row[2]), int(row[3]))
                 for row in self._all("SELECT day, id, cost, calls FROM daily_totals WHERE kind = :k", k=kind)
