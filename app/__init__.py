@@ -85,15 +85,15 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     money = Money(settings, database, prices)
     bookkeeping = money.bookkeeping(directory, bedrock)
     journal = CountingJournal(RequestLog(settings.log_format))
-    tally = Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog)
     passage = _passage(settings, doorman, bedrock, bookkeeping, journal)
     options = _proxy_options(settings, frozenset(load_table().services))
     app.register_blueprint(bedrock_proxy.create_blueprint(passage, options))
     desks = Desks(settings, Registry(database, now), directory.refresh, UsageReports(database))
+    price_desk = PriceDesk(prices, settings.region, now)
     nouns = {
-        "models": models.routes(ModelCatalog(bedrock, settings.region, time.monotonic)),
-        "prices": spend_calculation.routes(PriceDesk(prices, settings.region, now)),
-        "worker": worker_details.routes(tally),
+        "models": models.routes(ModelCatalog(bedrock, settings.region, time.monotonic), price_desk.rates),
+        "prices": spend_calculation.routes(price_desk),
+        "worker": worker_details.routes(Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog)),
     }
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from json import dumps
 from typing import Any
 
@@ -41,6 +42,11 @@ class PriceDesk:
         self._prices = prices
         self._region = region
         self._clock = clock
+
+    def rates(self, model: str) -> Mapping[str, Decimal]:
+        """US dollars for one unit of each kind that has a rate: of the standard tier, at the gateway's own region."""
+        price = self._prices.find(PriceQuestion(model, None, self._region, self._clock().date()))
+        return price.kinds if price else {}
 
     def cost(self, question: CostQuestion) -> tuple[Charge, Usage]:
         """The charge, whose cost is not None, and the usage that it is for. Raises InvalidField."""

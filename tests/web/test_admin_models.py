@@ -77,13 +77,8 @@ def test_the_peers_info_names_what_is_called(admin: AdminClient, path: str) -> N
 
     assert (model["model_name"], model["litellm_params"]["model"]) == (NOVA, f"bedrock/{NOVA}")
     info = model["model_info"]
-    assert (info["id"], info["key"], info["mode"], info["db_model"], info["input_cost_per_token"]) == (
-        NOVA,
-        NOVA,
-        "chat",
-        False,
-        None,
-    )
+    assert (info["id"], info["key"], info["mode"], info["db_model"]) == (NOVA, NOVA, "chat", False)
+    assert (info["input_cost_per_token"], info["output_cost_per_token"]) == (6e-8, 2.4e-7)
     assert (info["supports_vision"], info["supports_native_streaming"]) == (True, True)
     assert profile["model_info"]["kind"] == "inference profile"
 
@@ -101,6 +96,7 @@ def test_model_groups_are_the_models(admin: AdminClient) -> None:
         (CLAUDE, ["bedrock"]),
     ]
     assert [group["model_group"] for group in admin.seen("/model_group/info", model_group=NOVA)["data"]] == [NOVA]
+    assert groups[0]["output_cost_per_token"] == 2.4e-7
 
 
 @pytest.mark.parametrize("path", PATHS)

@@ -3,6 +3,8 @@
 They show what AWS offers in the gateway's region, as far as the caller's own lists let it pass.
 """
 
+from collections.abc import Callable, Mapping
+from decimal import Decimal
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,12 +15,16 @@ from app.core.errors import NotFound
 from app.core.offered_models import OfferedModel
 from app.core.policy import lets_pass_model
 from app.gateway.model_catalog import ModelCatalog
+from app.web.admin_api.account_forms import Dollars
 from app.web.admin_api.fields import Name
 from app.web.admin_api.routes import AdminCall, Nothing, Route
 from app.web.admin_api.wire_model import WireModel
 
 # AWS tells no moment for most; OpenAI's clients insist on one, and this is what the peer tells
 _CREATED = 1677610602
+# US dollars for one unit of each kind (core/usage.py), by model
+Rates = Callable[[str], Mapping[str, Decimal]]
+Rate = Dollars | None
 
 
 class ListedModel(WireModel):
@@ -48,7 +54,7 @@ class ModelParams(WireModel):
 
 
 class ModelFacts(WireModel):
-    """What is known of a model. Prices and sizes are null: AWS does not tell them here."""
+    """What is known of a model. Sizes are null: AWS does not tell them here; a price is null where there is none."""
 
     id: str
     key: str
@@ -66,8 +72,10 @@ class ModelFacts(WireModel):
     max_tokens: None = None
     max_input_tokens: None = None
     max_output_tokens: None = None
-    input_cost_per_token: None = None
-    output_cost_per_token: None = None
+    input_cost_per_token: Rate = None
+    output_cost_per_token: Rate = None
+    cache_read_input_token_cost: Rate = None
+    cache_creation_input_token_cost: Rate = None
 
 
 class ModelInfo(WireModel):
@@ -92,8 +100,8 @@ class ModelGroup(WireModel):
     mode: str
     max_input_tokens: None = None
     max_output_tokens: None = None
-    input_cost_per_token: None = None
-    output_cost_per_token: None = None
+    input_cost_per_token: Rate = None
+    output_cost_per_token: Rate = None
     tpm: None = None
     rpm: None = None
     supports_vision: bool
@@ -121,8 +129,9 @@ class GroupAsked(WireModel):
 class ModelViews:
     """What the routes do."""
 
-    def __init__(self, catalog: ModelCatalog) -> None:
+    def __init__(self, catalog: ModelCatalog, rates: Rates) -> None:
         self._catalog = catalog
+        self._rates = rates
 
     def list(self, call: AdminCall[Nothing, Nothing]) -> ModelList:
         found = self._visible(call.actor)
@@ -130,22 +139,24 @@ class ModelViews:
 
     def info(self, call: AdminCall[ModelAsked, Nothing]) -> ModelInfos:
         wanted = call.query.litellm_model_id
-        found = [_info(model) for model in self._visible(call.actor) if wanted in (None, model.id)]
+        visible = (model for model in self._visible(call.actor) if wanted in (None, model.id))
+        found = [_info(model, self._rates(model.id)) for model in visible]
         if wanted is not None and not found:
             raise NotFound(f"Model id = {wanted} not found on litellm proxy", "litellm_model_id")
         return ModelInfos(data=found)
 
     def groups(self, call: AdminCall[GroupAsked, Nothing]) -> ModelGroups:
         wanted = call.query.model_group
-        return ModelGroups(data=[_group(one) for one in self._visible(call.actor) if wanted in (None, one.id)])
+        found = (one for one in self._visible(call.actor) if wanted in (None, one.id))
+        return ModelGroups(data=[_group(one, self._rates(one.id)) for one in found])
 
     def _visible(self, actor: Actor) -> tuple[OfferedModel, ...]:
         return tuple(model for model in self._catalog.models() if lets_pass_model(actor.caller, model.id))
 
 
-def routes(catalog: ModelCatalog) -> list[Route[Any, Any]]:
+def routes(catalog: ModelCatalog, rates: Rates) -> list[Route[Any, Any]]:
     """The model lists, for every key."""
-    views = ModelViews(catalog)
+    views = ModelViews(catalog, rates)
     get = partial(Route, method="GET", access="any key", body=Nothing)
     return [
         get(
@@ -174,7 +185,7 @@ def routes(catalog: ModelCatalog) -> list[Route[Any, Any]]:
     ]
 
 
-def _info(model: OfferedModel) -> ModelInfo:
+def _info(model: OfferedModel, rates: Mapping[str, Decimal]) -> ModelInfo:
     facts = ModelFacts(
         id=model.id,
         key=model.id,
@@ -187,14 +198,20 @@ def _info(model: OfferedModel) -> ModelInfo:
         output_modalities=list(model.outputs),
         supports_native_streaming=model.streams,
         supports_vision="IMAGE" in model.inputs,
+        input_cost_per_token=rates.get("input"),
+        output_cost_per_token=rates.get("output"),
+        cache_read_input_token_cost=rates.get("cache_read"),
+        cache_creation_input_token_cost=rates.get("cache_write_5m"),
     )
     return ModelInfo(model_name=model.id, litellm_params=ModelParams(model=f"bedrock/{model.id}"), model_info=facts)
 
 
-def _group(model: OfferedModel) -> ModelGroup:
+def _group(model: OfferedModel, rates: Mapping[str, Decimal]) -> ModelGroup:
     return ModelGroup(
         model_group=model.id,
         mode=model.mode,
         supports_vision="IMAGE" in model.inputs,
         supports_native_streaming=model.streams,
+        input_cost_per_token=rates.get("input"),
+        output_cost_per_token=rates.get("output"),
     )
