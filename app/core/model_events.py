@@ -40,14 +40,14 @@ class ModelEvents(Reader):
         """Raises Unbelievable."""
         if _COUNT not in event and _OWN not in event:
             self._measure(event)
-        elif b'"message_start"' in event:
+        elif (kind := _kind(event)) == "message_start":
             usage = members(members(parsed(event).get("message")).get("usage"))
             begun = usage_forms.anthropic(usage)
             # its output is a placeholder
             self._begun = Tokens(None, None, begun.cache_read, begun.cache_write, begun.cache_write_1h).over(
                 Tokens(begun.input)
             )
-        elif b'"message_delta"' in event:
+        elif kind == "message_delta":
             self._written = usage_forms.block(members(parsed(event).get("usage"))).over(self._written)
             self.final = self.final or self._written.output is not None
             self._read_own(event)
@@ -90,3 +90,8 @@ class ModelEvents(Reader):
         self.produced.add(event)
         if b"tool" in event and any(kind in event and place in event for kind, place in _TOOL_CALLS):
             self.produced.tool_calls += 1
+
+
+def _kind(event: bytes) -> object:
+    """Anthropic's word for an event, None of others: what a model is told to write, or a tool, may be called so too."""
+    return parsed(event).get("type") if b'"message_' in event else None

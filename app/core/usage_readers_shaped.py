@@ -8,6 +8,8 @@ from app.core.usage_forms import Tokens, members, parsed
 from app.core.usage_reader import Reader
 
 _BLOCK = (b'"usage":{', b'"usage": {')
+# Also what a request says, which its events repeat: their own word for themselves counts.
+_FAILED = b'"response.failed"'
 
 
 class OpenAIChat(ModelEvents):
@@ -42,7 +44,7 @@ class OpenAIResponses(Reader):
             self.produced.add(payload)
         elif b'"function_call"' in payload and b'.added"' in payload:
             self.produced.tool_calls += 1
-        elif name == "error" or b'"response.failed"' in payload:
+        elif name == "error" or (_FAILED in payload and parsed(payload).get("type") == "response.failed"):
             self.failed = True
         if any(sign in payload for sign in _BLOCK):
             response = members(parsed(payload).get("response"))

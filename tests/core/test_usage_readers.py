@@ -372,6 +372,31 @@ def test_responses_count_what_was_cached_apart_in_both_forms() -> None:
     assert (whole.source, whole.counts, whole.tier) == ("reported", counts, None)
 
 
+def test_a_request_that_says_failed_and_is_repeated_does_not_make_a_response_that_is_left_free() -> None:
+    said = {"usage": None, "metadata": {"word": "response.failed"}, "tools": [{"name": "response.failed"}]}
+    spoken = {"type": "response.output_text.delta", "delta": "hello there, a few words"}
+    call = Answered(MANTLE + "/responses", {"model": "openai.gpt-5", "stream": True})
+
+    left = call.with_sse([{"type": "response.created", "response": said}, spoken], complete=False)
+    failed = call.with_sse([spoken, {"type": "response.failed", "response": {"usage": None}}], complete=False)
+
+    assert left.source == "estimated"
+    assert left.counts["output"] > 1
+    assert failed.source == "unknown"
+
+
+@pytest.mark.parametrize("name", ["message_start", "message_delta"])
+def test_a_tool_that_is_called_as_an_event_is_does_not_end_the_counting(name: str) -> None:
+    def event(**delta: object) -> dict[str, object]:
+        written = len(str(delta))
+        return {"choices": [{"index": 0, "delta": delta}], "usage": {"prompt_tokens": 9, "completion_tokens": written}}
+
+    called = event(tool_calls=[{"function": {"name": name, "arguments": ""}}])
+    last = event(content="a" * 500)
+
+    assert invoke_stream("openai.gpt-oss-20b-1:0").with_chunks([called, last]).counts["output"] > 500
+
+
 def test_openai_embeddings_have_input_alone() -> None:
     call = Answered(MANTLE + "/embeddings", {"model": "amazon.titan-embed", "input": ["a"]})
     found = call.with_json({"data": [], "usage": {"prompt_tokens": 5, "total_tokens": 5}})
