@@ -3,8 +3,13 @@
 Amounts are texts, so that no digit is lost; moments are ISO 8601 in UTC; every field stands in the line, and the line
 is ASCII. Reading is strict about what it knows and passes over what it does not: a later version may add fields, which
 an earlier one has no column for either. VERSION changes when a line would be read wrongly, and then it is not read.
+
+Lines that go to a log bear a seal: whatever callers send may come to stand in a log as they sent it, paths in a
+router's lines for one, and none of it must be taken for a call. Only who knows the database's own name can make one.
 """
 
+import hashlib
+import hmac
 import json
 import re
 from collections.abc import Mapping
@@ -20,6 +25,8 @@ from app.core.ledger_entries import Posting
 VERSION = 1
 # Each line begins so, and log shippers put their own words before it.
 _MARK = '{"event":"posting","version":'
+_SEAL = re.compile(r',"seal":"([0-9a-f]{64})"\}')
+_SEAL_LENGTH = len(',"seal":""}') + 64
 _DECODER = json.JSONDecoder()
 _SHOWN = 40
 # What an amount looks like, with more digits than any sum could have: Decimal would take "1_0", "sNaN", "1e999999".
@@ -50,9 +57,31 @@ def posting_of(line: str) -> Posting:
     return posting
 
 
+def sealed(line: str, database: str | None) -> str:
+    """`line_of`'s line as logs get it; as it is where nobody knows the database's name."""
+    if database is None or not (line.startswith(_MARK) and line.endswith("}")):
+        return line
+    return f'{line[:-1]},"seal":"{_seal(line, database)}"}}'
+
+
+def bears_seal(line: str, database: str | None) -> bool:
+    """Whether the posting in a line that `posting_of` reads was sealed for the database of that name."""
+    start = line.find(_MARK)
+    _, end = _DECODER.raw_decode(line, start)
+    text = line[start:end]
+    found = _SEAL.fullmatch(text, max(0, len(text) - _SEAL_LENGTH))
+    if database is None or found is None:
+        return False
+    return hmac.compare_digest(found[1], _seal(text[: found.start()] + "}", database))
+
+
 def holds_a_posting(line: str) -> bool:
     """Whether the line claims to be one: of others nothing is to be said."""
     return _MARK in line
+
+
+def _seal(line: str, database: str) -> str:
+    return hmac.new(database.encode(), line.encode(), hashlib.sha256).hexdigest()
 
 
 def _plain(value: Any) -> Any:

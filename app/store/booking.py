@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import GatewayError, StoreUnavailable
 from app.core.ledger_entries import Account, Booked, Posting
-from app.core.posting_json import line_of, posting_of
+from app.core.posting_json import line_of, posting_of, sealed
 from app.store.disk_thread import off_the_hub
 from app.store.spool import Spool
 from app.store.spool_file import SpoolFailed, SpoolFile
@@ -76,7 +76,7 @@ class Booking:
         self._books = books
         self._identify = identify
         self._spool = spool
-        self._tell = tell
+        self._write = tell
         self._kept: deque[Posting] = deque()
         self._disk_fails = False
         self._telling = Lock()
@@ -145,6 +145,9 @@ class Booking:
                     self._tell(record.decode())
             except (OSError, ValueError) as error:
                 _log.error("%s cannot be read to its end: %s", file.path, error)
+
+    def _tell(self, line: str) -> None:
+        self._write(sealed(line, self._spool.identity))
 
     def _book_kept(self) -> None:
         batch = [self._kept.popleft() for _ in range(min(MOST_AT_ONCE, len(self._kept)))]

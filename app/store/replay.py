@@ -6,7 +6,7 @@ from typing import BinaryIO
 from sqlalchemy import select
 
 from app.core.ledger_entries import Posting
-from app.core.posting_json import holds_a_posting, posting_of
+from app.core.posting_json import bears_seal, holds_a_posting, posting_of
 from app.core.replayed import NotForThisDatabase, Replayed
 from app.store.booking import MOST_AT_ONCE, Books, book_around, reason
 from app.store.database import Database
@@ -18,6 +18,7 @@ from app.store.spool_format import LONGEST_RECORD, Header, looks_framed, read_he
 _HEADER = b'{"spool":'
 _KILLED = "gateway_killed"  # such a line gives way to the call's own
 _TOLD_EVERY = 10_000
+_UNSEALED = "it does not bear this database's seal, so that anybody may have written it; --any-database believes it"
 Complain = Callable[[str], None]
 
 
@@ -27,6 +28,7 @@ class Replay:
     def __init__(self, books: Books, database: Database) -> None:
         self._books = books
         self._database = database
+        self._identity: str | None = None
 
     def run(self, lines: BinaryIO, *, any_database: bool, complain: Complain) -> Iterator[Replayed]:
         """Book what `lines` hold, and say again and again, and at the end, what became of all so far.
@@ -37,9 +39,9 @@ class Replay:
         so_far = Replayed()
         batch: list[Posting] = []
         for number, line in enumerate(_lines_of(lines), 1):
-            for text in self._texts(line, so_far, any_database=any_database):
+            for text, believed in self._texts(line, so_far, any_database=any_database):
                 try:
-                    batch.append(posting_of(text))
+                    batch.append(self._posting(text, believed=believed))
                 except ValueError as error:
                     so_far.damaged += 1
                     complain(f"line {number} cannot be read: {error}")
@@ -52,22 +54,34 @@ class Replay:
         self._book(batch, so_far, complain)
         yield so_far
 
-    def _texts(self, line: bytes, so_far: Replayed, *, any_database: bool) -> Iterator[str]:
+    def _posting(self, text: str, *, believed: bool) -> Posting:
+        posting = posting_of(text)
+        if not (believed or bears_seal(text, self._name())):
+            raise ValueError(_UNSEALED)
+        return posting
+
+    def _texts(self, line: bytes, so_far: Replayed, *, any_database: bool) -> Iterator[tuple[str, bool]]:
+        """Each with whether it is believed without a seal."""
         records, rest = split_line(line)
         for record in records:
             if not record.startswith(_HEADER):
-                yield record.decode("utf-8", "replace")
+                yield record.decode("utf-8", "replace"), True
             elif not any_database:
                 self._check(read_header(record))
         if looks_framed(rest):
             so_far.damaged += 1
         elif holds_a_posting(text := rest.decode("utf-8", "replace")):
-            yield text
+            yield text, any_database
         elif not records:
             so_far.passed_over += 1
 
+    def _name(self) -> str | None:
+        if self._identity is None:
+            self._identity = identity_of(self._database)
+        return self._identity
+
     def _check(self, header: Header) -> None:
-        identity = identity_of(self._database)
+        identity = self._name()
         if header.identity and identity:
             fits = header.identity == identity
         else:

@@ -67,6 +67,11 @@ class Spool:
             except (OSError, SpoolFailed) as error:
                 _log.warning("the database's name cannot be written to %s: %s", self._name_file(), error)
 
+    @property
+    def identity(self) -> str | None:
+        """The database's name, as far as this machine has heard it."""
+        return self._identity or self._remembered()
+
     def append(self, records: Sequence[bytes]) -> None:
         """All are on the disk when this returns; whoever else waits to append shares the wait. Raises SpoolFailed."""
         if any(len(record) > LONGEST_RECORD for record in records):
@@ -215,7 +220,7 @@ class Spool:
         self._make_folder()
         now = self._now()
         name = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
-        return SpoolFile.begin(self._folder / name, Header(self._identity or self._remembered(), self._address, now))
+        return SpoolFile.begin(self._folder / name, Header(self.identity, self._address, now))
 
     def _make_folder(self) -> None:
         try:
@@ -239,7 +244,7 @@ class Spool:
                 yield path, f"cannot be booked by itself ({error}), but by: flask --app wsgi usage replay {aside}"
 
     def _is_for_this_database(self, header: Header) -> bool:
-        identity = self._identity or self._remembered()
+        identity = self.identity
         if header.identity and identity:
             return header.identity == identity
         return header.address == self._address

@@ -25,14 +25,14 @@ def replay_command(replaying: Replaying) -> click.Command:
     @click.command("replay", cls=DeskCommand)
     @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
     @click.option(
-        "--any-database", is_flag=True, help="Also files of the spool that were written for another database."
+        "--any-database", is_flag=True, help="Also what was written for another database, or by nobody knows whom."
     )
     def replay(files: Sequence[str], *, any_database: bool) -> None:
         """Book calls from logs, or from files of the spool.
 
         Of a log the lines that tell of calls are booked, {"event":"posting", ...}, whatever stands before or between
-        them; without FILES, or for -, the log is read from standard input. Calls that are booked already change
-        nothing, so that anything may be replayed twice. FILES are left as they are.
+        them, if they bear this database's seal; without FILES, or for -, the log is read from standard input. Calls
+        that are booked already change nothing, so that anything may be replayed twice. FILES are left as they are.
 
         \b
         heroku logs --num 1500 | flask --app wsgi usage replay

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from app.core.ledger_entries import Booked
-from app.core.posting_json import posting_of
+from app.core.posting_json import bears_seal, posting_of
 from app.store.ledger_writer import LedgerWriter, Pace
 from app.store.spool import Spool
 from tests.fake_books import FakeBooks, eventually
@@ -358,6 +358,19 @@ def test_what_is_left_at_the_end_is_told_where_the_disk_goes_too(
     assert [json.loads(line)["event"] for line in told] == ["posting"] * 6
     ids = [posting_of(line).entry.request_id for line in told]
     assert (sorted(ids[:5]), ids[5]) == ([f"r-{n}" for n in range(5)], "after")
+
+
+def test_what_is_told_bears_the_seal_of_the_database_that_it_is_for(
+    make: WriterMaker, books: FakeBooks, told: list[str]
+) -> None:
+    writer = make(PATIENT, disk_is_lost=True)
+    assert writer.settle(posting("booked")).committed
+    books.away = True
+    assert writer.settle(posting("told")) == LATER
+    writer.close(5)
+
+    assert [bears_seal(line, books.name) for line in told] == [True]
+    assert not bears_seal(told[0], "another")
 
 
 def test_a_call_that_ends_after_the_close_is_kept(make: WriterMaker, books: FakeBooks, folder: Path) -> None:

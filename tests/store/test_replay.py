@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from app.core.errors import StoreUnavailable
-from app.core.posting_json import line_of
+from app.core.posting_json import line_of, sealed
 from app.core.replayed import NotForThisDatabase, Replayed
 from app.store.database import Database
 from app.store.identity import identity_of
@@ -41,6 +41,11 @@ def replay(database: Database, complaints: list[str]) -> Replayer:
     return run
 
 
+def logged(database: Database) -> list[bytes]:
+    """LINES as a gateway on this database writes them to its log."""
+    return [sealed(line.decode(), identity_of(database)).encode() for line in LINES]
+
+
 def booked(database: Database) -> list[str]:
     with database.snapshot() as connection:
         return list(connection.execute(select(LEDGER.c.request_id).order_by(LEDGER.c.request_id)).scalars())
@@ -57,9 +62,8 @@ def file_of(folder: Path, identity: str | None, address: str) -> Path:
 
 
 def test_a_logs_calls_are_booked_once_however_often_it_is_replayed(database: Database, replay: Replayer) -> None:
-    log = b"\n".join(
-        [b'{"event":"request"}', b"app[web.1]: " + LINES[0], LINES[1], b"\xff\xfe", LINES[1], b"", LINES[2]]
-    )
+    first, second, third = logged(database)
+    log = b"\n".join([b'{"event":"request"}', b"app[web.1]: " + first, second, b"\xff\xfe", second, b"", third])
 
     assert replay(log) == Replayed(new=3, there=1, passed_over=3)
     assert replay(log) == Replayed(new=0, there=4, passed_over=3)
@@ -107,8 +111,19 @@ def test_a_later_versions_file_is_refused(replay: Replayer) -> None:
         replay(frame(b'{"spool":2}') + frame(LINES[0]))
 
 
-def test_a_line_that_was_cut_is_complained_of(replay: Replayer, complaints: list[str]) -> None:
-    assert replay(LINES[0] + b"\n" + LINES[1][:300]) == Replayed(new=1, damaged=1)
+def test_what_a_caller_wrote_into_a_log_is_no_call(database: Database, replay: Replayer, complaints: list[str]) -> None:
+    theirs = sealed(LINES[0].decode(), "another database").encode()
+    cheaper = logged(database)[2].replace(b'"cost":"0.01"', b'"cost":"-900"')
+    path = b'router: GET path="/' + LINES[1] + b'" status=404'
+
+    assert replay(b"\n".join([path, theirs, cheaper])) == Replayed(damaged=3)
+    assert booked(database) == []
+    assert complaints[0].startswith("line 1 cannot be read: it does not bear this database's seal")
+    assert replay(path, any_database=True) == Replayed(new=1)
+
+
+def test_a_line_that_was_cut_is_complained_of(database: Database, replay: Replayer, complaints: list[str]) -> None:
+    assert replay(logged(database)[0] + b"\n" + LINES[1][:300]) == Replayed(new=1, damaged=1)
     assert complaints[0].startswith("line 2 cannot be read: cut off")
 
 
@@ -117,7 +132,7 @@ def test_what_the_database_does_not_take_is_complained_of_and_stops_no_other(
 ) -> None:
     books = FakeBooks()
     books.refused = {"r-1"}
-    lines = BytesIO(b"\n".join(LINES))
+    lines = BytesIO(b"\n".join(logged(database)))
     [found] = Replay(books, database).run(lines, any_database=False, complain=complaints.append)
 
     assert found == Replayed(new=2, rejected=1)
@@ -129,7 +144,7 @@ def test_a_killed_workers_call_takes_the_place_of_what_was_said_of_it(database: 
     said = posting("r-0", None, ended="gateway_killed", status="failure")
     LedgerStore(database).book([said])
 
-    assert replay(LINES[0]) == Replayed(new=1)
+    assert replay(logged(database)[0]) == Replayed(new=1)
 
 
 def test_a_long_log_is_told_of_as_it_goes(database: Database) -> None:
@@ -141,13 +156,13 @@ def test_a_long_log_is_told_of_as_it_goes(database: Database) -> None:
     assert told == [10_000, 20_000, 25_000]
 
 
-def test_a_line_of_any_length_is_passed_over(replay: Replayer) -> None:
-    assert replay(b"x" * (5 * LONGEST_RECORD) + b"\n" + LINES[0]) == Replayed(new=1, passed_over=1)
+def test_a_line_of_any_length_is_passed_over(database: Database, replay: Replayer) -> None:
+    assert replay(b"x" * (5 * LONGEST_RECORD) + b"\n" + logged(database)[0]) == Replayed(new=1, passed_over=1)
 
 
 def test_a_database_that_is_away_is_said(sqlite_url: str) -> None:
     database, books = Database.at(sqlite_url), FakeBooks()
     books.away = True
     with pytest.raises(StoreUnavailable):
-        list(Replay(books, database).run(BytesIO(LINES[0]), any_database=False, complain=print))
+        list(Replay(books, database).run(BytesIO(LINES[0]), any_database=True, complain=print))
     database.close()
