@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from select import POLLHUP, POLLIN, poll
+from socket import MSG_PEEK
 from typing import Any
 from uuid import uuid4
 
@@ -66,13 +67,20 @@ class Crowd:
         for connection in self._waiting.values():
             connection.close()
 
-    def replies(self, count: int | None = None) -> list[RawReply]:
-        """The first so many that come of those that were not read yet, or all of them. Raises TimeoutError."""
+    def replies(self, count: int | None = None, status: int | None = None) -> list[RawReply]:
+        """The first so many that come of those that were not read yet, or all of them. Raises TimeoutError.
+
+        `status`: others are not read.
+        """
         wanted = len(self._waiting) if count is None else count
         found: list[RawReply] = []
+        others: set[int] = set()
         deadline = time.monotonic() + _PATIENCE_SECONDS
         while len(found) < wanted:
-            for number in self._ready(deadline)[: wanted - len(found)]:
+            for number in self._ready(others, deadline)[: wanted - len(found)]:
+                if status is not None and self._waiting[number]._socket.recv(12, MSG_PEEK)[9:] != str(status).encode():
+                    others.add(number)
+                    continue
                 with self._waiting.pop(number) as connection:
                     found.append(connection.read_reply())
         return found
@@ -83,15 +91,16 @@ class Crowd:
             connection.reset()
         self._waiting.clear()
 
-    def _ready(self, deadline: float) -> list[int]:
+    def _ready(self, apart_from: set[int], deadline: float) -> list[int]:
         watch = poll()
         numbers = {}
         for number, connection in self._waiting.items():
-            numbers[connection._socket.fileno()] = number
-            watch.register(connection._socket, POLLIN | POLLHUP)
+            if number not in apart_from:
+                numbers[connection._socket.fileno()] = number
+                watch.register(connection._socket, POLLIN | POLLHUP)
         ready = [numbers[descriptor] for descriptor, _ in watch.poll(max(0.0, deadline - time.monotonic()) * 1000)]
         if not ready:
-            raise TimeoutError(f"{len(self._waiting)} calls are still not answered")
+            raise TimeoutError(f"{len(numbers)} calls are still not answered")
         return ready
 
 
@@ -131,7 +140,11 @@ class Fleet:
 
     def spend(self, key: str) -> Decimal:
         """US dollars of all time, of a key by its text."""
-        return Decimal(self.sums.spend("key", self.sums.key_id(token_of(key)))[1]).scaleb(-12)
+        return Decimal(self.sums.spend("key", self.key_id(key))[1]).scaleb(-12)
+
+    def key_id(self, key: str) -> str:
+        """By which its account goes, of a key by its text."""
+        return self.sums.key_id(token_of(key))
 
     def wait_until_settled(self, seconds: float = _PATIENCE_SECONDS) -> None:
         """Until nothing is in flight and nothing is held. Raises TimeoutError."""

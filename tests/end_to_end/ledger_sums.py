@@ -24,6 +24,10 @@ class LedgerSums:
         found: int = self._one("SELECT count(*) FROM ledger")
         return found
 
+    def rows_of(self, key_id: str) -> int:
+        [found] = self._all("SELECT count(*) FROM ledger WHERE key_id = :key_id", key_id=key_id)
+        return int(found[0])
+
     def request_ids(self) -> list[str]:
         return [row[0] for row in self._all("SELECT request_id FROM ledger")]
 
