@@ -105,7 +105,11 @@ def decide_by_body(call: BedrockCall, body: JsonBody) -> BedrockCall:
         operation = _by_arn(call.undecided, _arns((named,)) if isinstance(named, str) else ())[0]
     if not is_shaped(operation):
         return replace(call, service=operation.service, operation=operation, undecided=())
-    streams = operation.stream == "body" and content.get("stream") is True
+    stream = content.get("stream")
+    if stream is not None and not isinstance(stream, bool):
+        # some parsers take 1 and "true" for true: a stream is metered otherwise than an answer in one piece
+        raise MalformedRequest("`stream` in the body must be true or false.")
+    streams = operation.stream == "body" and stream is True
     return replace(call, model=_model_of(content), streams=streams)
 
 
