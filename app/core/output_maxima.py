@@ -5,6 +5,7 @@ Sources: AWS's model parameters, botocore's Converse, OpenAI's and Anthropic's o
 """
 
 from collections.abc import Iterator, Mapping
+from functools import reduce
 from typing import Any
 
 from app.core.bedrock_calls import BedrockCall
@@ -17,13 +18,6 @@ LARGEST_MAXIMUM = 10_000_000
 _MOST_ANSWERS = 128
 
 _OPENAI = ("max_tokens", "max_completion_tokens", "n")
-_BY_OPERATION: dict[str, tuple[str, ...]] = {
-    "Converse": ("inferenceConfig.maxTokens",),
-    "ConverseStream": ("inferenceConfig.maxTokens",),
-    "OpenAIChatCompletions": _OPENAI,
-    "OpenAIResponses": ("max_output_tokens",),
-    "AnthropicMessages": ("max_tokens",),
-}
 _BY_FAMILY: dict[str, tuple[str, ...]] = {
     "anthropic": ("max_tokens", "max_tokens_to_sample"),
     "nova": ("inferenceConfig.maxTokens", "inferenceConfig.max_new_tokens"),
@@ -38,11 +32,23 @@ _BY_FAMILY: dict[str, tuple[str, ...]] = {
     "twelvelabs": ("maxOutputTokens",),
 }
 _INVOKED = ("InvokeModel", "InvokeModelWithResponseStream")
+_CONVERSE = ("Converse", "ConverseStream")
 # These multiply what the others state.
 _ANSWERS = frozenset(("n", "num_generations", "numResults"))
 _ALL = (*dict.fromkeys(name for names in _BY_FAMILY.values() for name in names), "parameters.max_new_tokens")
+# What Converse hands on to the model, in its vendor's own words
+_HANDED_ON = "additionalModelRequestFields"
+_BY_OPERATION: dict[str, tuple[str, ...]] = {
+    "Converse": ("inferenceConfig.maxTokens",),
+    "ConverseStream": ("inferenceConfig.maxTokens",),
+    "OpenAIChatCompletions": _OPENAI,
+    "OpenAIResponses": ("max_output_tokens",),
+    "AnthropicMessages": ("max_tokens",),
+}
 # The top-level members that are looked at
-MAXIMUM_MEMBERS = frozenset(name.partition(".")[0] for names in (*_BY_OPERATION.values(), _ALL) for name in names)
+MAXIMUM_MEMBERS = frozenset(
+    (_HANDED_ON, *(name.partition(".")[0] for names in (*_BY_OPERATION.values(), _ALL) for name in names))
+)
 
 
 def most_output_tokens(call: BedrockCall, values: Mapping[str, Any]) -> int | None:
@@ -51,10 +57,13 @@ def most_output_tokens(call: BedrockCall, values: Mapping[str, Any]) -> int | No
         names = _BY_FAMILY.get(family_of(call.model), _ALL)
     else:
         names = _BY_OPERATION.get(call.name or "", ())
-    largest = max(_stated(values, [name for name in names if name not in _ANSWERS], LARGEST_MAXIMUM), default=None)
+    if call.name in _CONVERSE:
+        names += tuple(f"{_HANDED_ON}.{name}" for name in _BY_FAMILY.get(family_of(call.model), ()))
+    multiplying = [name for name in names if name.rpartition(".")[2] in _ANSWERS]
+    largest = max(_stated(values, [name for name in names if name not in multiplying], LARGEST_MAXIMUM), default=None)
     if largest is None:
         return None
-    return largest * max(_stated(values, [name for name in names if name in _ANSWERS], _MOST_ANSWERS), default=1)
+    return largest * max(_stated(values, multiplying, _MOST_ANSWERS), default=1)
 
 
 def stated(value: object, largest: int) -> int | None:
@@ -68,8 +77,7 @@ def stated(value: object, largest: int) -> int | None:
 
 def _stated(values: Mapping[str, Any], names: list[str], largest: int) -> Iterator[int]:
     for name in names:
-        place, _, inner = name.partition(".")
-        value = members(values.get(place)).get(inner) if inner else values.get(place)
-        found = stated(value, largest)
+        *places, inner = name.split(".")
+        found = stated(reduce(lambda place, member: members(place.get(member)), places, values).get(inner), largest)
         if found is not None:
             yield found

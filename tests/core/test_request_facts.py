@@ -19,6 +19,8 @@ def mantle(path: str, body: dict[str, Any]) -> Answered:
 MAXIMA = [
     (lambda n: converse(request={"inferenceConfig": {"maxTokens": n}}), 1),
     (lambda n: converse_stream(request={"inferenceConfig": {"maxTokens": n}}), 1),
+    (lambda n: converse(CLAUDE, {"additionalModelRequestFields": {"max_tokens": n}}), 1),
+    (lambda n: converse(NOVA, {"additionalModelRequestFields": {"inferenceConfig": {"max_new_tokens": n}}}), 1),
     (lambda n: invoke(CLAUDE, {"max_tokens": n}), 1),
     (lambda n: invoke("anthropic.claude-v2:1", {"max_tokens_to_sample": n}), 1),
     (lambda n: invoke(NOVA, {"inferenceConfig": {"max_new_tokens": n}}), 1),
@@ -57,6 +59,7 @@ def test_of_two_maxima_the_larger_counts() -> None:
 def test_a_maximum_that_the_model_does_not_read_is_none() -> None:
     assert invoke(LLAMA, {"max_tokens": 1}).facts.max_output_tokens is None
     assert converse(request={"max_tokens": 1}).facts.max_output_tokens is None
+    assert converse(LLAMA, {"additionalModelRequestFields": {"max_tokens": 1}}).facts.max_output_tokens is None
     assert invoke(CLAUDE, {"max_tokens": 100, "n": 5}).facts.max_output_tokens == 100
 
 
@@ -147,3 +150,8 @@ def test_text_is_told_from_names_and_from_media() -> None:
     assert said_in(plain).media_bytes == 0
     assert said_in(mixed).media_bytes == pytest.approx(600_000, rel=0.01)
     assert said_in(mixed).text_bytes == pytest.approx(len(text), abs=2500)
+
+
+def test_of_two_maxima_that_converse_may_obey_the_larger_counts() -> None:
+    asked = {"inferenceConfig": {"maxTokens": 1}, "additionalModelRequestFields": {"max_tokens": 64_000}}
+    assert converse_stream(CLAUDE, asked).facts.max_output_tokens == 64_000
