@@ -5,10 +5,12 @@ from decimal import Decimal
 
 from app.core.errors import AccessDenied, BudgetSpent, CallerError, Throttled
 from app.core.limits import Payer
-from app.core.tickets import Claim, Refusal
+from app.core.tickets import Refusal
 
 # calls in flight end at any moment
 _HELD_RETRY_SECONDS = 1
+# most of what is held is the output that a call allows, and all that can be written where it says nothing
+_SMALLER = " A call that may cost less could still fit: state less output, such as maxTokens."
 
 
 def refused(refusal: Refusal, payers: tuple[Payer, ...], now: datetime) -> CallerError:
@@ -18,7 +20,9 @@ def refused(refusal: Refusal, payers: tuple[Payer, ...], now: datetime) -> Calle
     who = f"{payer.name[:1].upper()}{payer.name[1:]}"
     next_minute = 60 - now.second
     if refusal.reason == "spent":
-        return BudgetSpent(f"{who} has spent its budget{_spent(refusal, payer)}. {_until(refusal)}")
+        fits_less = claim.budget is not None and balance.spend < claim.budget
+        what = "has no room left in its budget for this call" if fits_less else "has spent its budget"
+        return BudgetSpent(f"{who} {what}{_spent(refusal, payer)}. {_until(refusal)}{_SMALLER if fits_less else ''}")
     if refusal.reason == "held":
         return Throttled(
             f"{who} has no budget left for this call while others are in flight, whose cost is held until they end"
@@ -64,21 +68,16 @@ def _spent(refusal: Refusal, payer: Payer) -> str:
     claim, balance = refusal.claim, refusal.balance
     if not payer.discloses or claim.budget is None:
         return ""
-    said = f": {_usd(balance.spend)} of {_usd(claim.budget)} USD"
+    said = f": {_usd(balance.spend)} of {_usd(claim.budget)} USD are spent"
     if refusal.reason == "held":
-        said += f" are spent, {_usd(balance.held)} held"
+        said += f", {_usd(balance.held)} held"
     return said + (f", and this call may cost {_usd(claim.hold)}" if claim.hold else "")
 
 
 def _until(refusal: Refusal) -> str:
     resets_at = refusal.balance.window.resets_at
     begins = f"It begins anew at {resets_at:%Y-%m-%dT%H:%M:%SZ}" if resets_at else "It does not begin anew by itself"
-    smaller = " A call that may cost less could still fit." if _fits_less(refusal.claim, refusal.balance.spend) else ""
-    return f"{begins}; the administrator can raise it.{smaller}"
-
-
-def _fits_less(claim: Claim, spend: Decimal) -> bool:
-    return claim.budget is not None and spend < claim.budget
+    return f"{begins}; the administrator can raise it."
 
 
 def _usd(amount: Decimal) -> str:

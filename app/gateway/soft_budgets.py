@@ -27,9 +27,9 @@ class SoftBudgets:
         for payer in payers:
             spend = spends.get(payer.account)
             if spend is not None and soft_budget_passed(payer.limits, spend) and self._is_new(payer, now):
-                _log.warning(
-                    "%s has passed its soft budget: %s of %s USD are spent", payer.name, spend, payer.limits.soft_budget
-                )
+                # spends come with the column's twelve places
+                said = [f"{amount.normalize():f}" for amount in (spend, payer.limits.soft_budget or Decimal(0))]
+                _log.warning("%s has passed its soft budget: %s of %s USD are spent", payer.name, *said)
 
     def _is_new(self, payer: Payer, now: datetime) -> bool:
         what = (payer.account, window_of(payer.limits, now), payer.limits.soft_budget)

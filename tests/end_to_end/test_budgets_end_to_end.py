@@ -186,7 +186,10 @@ def test_boto3_sees_the_exceptions_that_it_knows(
 
     assert "no budget left for this call while others are in flight" in str(throttled.value)
     assert spent.value.response["Error"]["Code"] == "ServiceQuotaExceededException"
-    assert f"has spent its budget: {COST.normalize():f} of {PAYS_FOR_ONE.normalize():f} USD" in str(spent.value)
+    assert (
+        f"has no room left in its budget for this call: {COST.normalize():f} of {PAYS_FOR_ONE.normalize():f} USD"
+        in str(spent.value)
+    )
 
 
 def test_a_window_that_is_over_begins_anew(pair: Fleet) -> None:

@@ -22,6 +22,7 @@ BUDGET = Limits(max_budget=Decimal("10.50"), budget_duration="1mo")
 NO_LIMITS, NOTHING = Limits(), Balance()
 RATES = Limits(rpm_limit=5, tpm_limit=100, max_parallel_requests=2)
 BOTH = replace(RATES, max_budget=Decimal(1))
+SMALLER = " A call that may cost less could still fit: state less output, such as maxTokens."
 
 
 class FakeTickets:
@@ -144,14 +145,22 @@ def test_what_is_away_refuses_unless_the_operator_allows() -> None:
     assert admission(FakeTickets(away=True), allow_when_down=True).enter(order(BUDGET)).ticket_id is None
 
 
-def test_a_spent_budget_is_told_with_its_figures_and_its_end() -> None:
-    balance = Balance(spend=Decimal("10.4"), window=Window("1mo", datetime(2026, 12, 1, tzinfo=UTC)))
+@pytest.mark.parametrize(
+    ("spent", "what", "then"),
+    [
+        ("0", "has no room left in its budget for this call: 0 of 10.5 USD are spent", SMALLER),
+        ("10.4", "has no room left in its budget for this call: 10.4 of 10.5 USD are spent", SMALLER),
+        ("10.5", "has spent its budget: 10.5 of 10.5 USD are spent", ""),
+    ],
+)
+def test_a_budget_without_room_is_told_with_its_figures_and_its_end(spent: str, what: str, then: str) -> None:
+    balance = Balance(spend=Decimal(spent), window=Window("1mo", datetime(2026, 12, 1, tzinfo=UTC)))
 
     error = told(BudgetSpent, order(BUDGET), "spent", balance)
 
     assert error.message == (
-        'Key "ci" has spent its budget: 10.4 of 10.5 USD, and this call may cost 0.25. It begins anew at '
-        "2026-12-01T00:00:00Z; the administrator can raise it. A call that may cost less could still fit."
+        f'Key "ci" {what}, and this call may cost 0.25. It begins anew at 2026-12-01T00:00:00Z; the administrator can '
+        f"raise it.{then}"
     )
 
 

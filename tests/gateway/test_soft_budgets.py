@@ -16,7 +16,7 @@ KEY = Payer(Account("key", "k1"), Limits(soft_budget=Decimal(5), budget_duration
 
 def test_each_account_is_warned_of_once_a_window(caplog: pytest.LogCaptureFixture) -> None:
     warnings = SoftBudgets()
-    for spend, when in [("4.9", NOW), ("5", NOW), ("6", NOW), ("1", NOW + timedelta(days=1))]:
+    for spend, when in [("4.9", NOW), ("5.000000000000", NOW), ("6", NOW), ("1", NOW + timedelta(days=1))]:
         warnings.look((KEY,), {KEY.account: Decimal(spend)}, when)
     assert [record.getMessage() for record in caplog.records] == [
         'key "ci" has passed its soft budget: 5 of 5 USD are spent'
