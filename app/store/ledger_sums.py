@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.core.ledger_entries import Account, Posting, Window
+from app.core.ledger_entries import OTHER, Account, Posting, Window
+from app.core.model_names import foundation_model
 from app.store.ledger_lines import Line, capped, name_of
 
 TOTALS = (
@@ -140,6 +141,8 @@ def _counted(line: Line, tags: Iterable[str], claimed_tags: Iterable[str]) -> It
     for kind, column in _NAMED:
         if line[column] is not None:
             yield kind, name_of(line[column]) or ""
+    if line["model"] is not None:
+        yield "model", OTHER if _may_be_made_up(line) else name_of(line["model"]) or ""
     for kind, names in (("tag", tags), ("claimed_tag", claimed_tags)):
         for name in dict.fromkeys(map(name_of, names)):
             yield kind, name or ""
@@ -150,5 +153,18 @@ _NAMED = (
     ("team", "team_id"),
     ("user", "user_id"),
     ("end_user", "counted_end_user"),
-    ("model", "model"),
 )
+# How AWS refuses a model that there is not, or that the account may not use
+_REFUSED = (400, 403, 404)
+
+
+def _may_be_made_up(line: Line) -> bool:
+    """A model that nobody but the caller names: a day would else have a row for each name that callers make up.
+
+    One that the price book has by this very name is none of these, whatever became of the call.
+    """
+    unheard = line["http_status"] is None and line["ended"] == "client_gone"
+    if not unheard and not (line["status"] == "failure" and line["http_status"] in _REFUSED):
+        return False
+    priced = line["model_priced"]
+    return priced is None or priced not in (line["model"], foundation_model(line["model"]))

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from sqlalchemy import delete
@@ -118,6 +119,28 @@ def test_days_are_counted_by_everything_that_reports_ask_for(database: Database,
     ]  # fmt: skip
     assert (every["duration_ms"], every["under_100ms"], every["under_300ms"], every["longer"]) == (199.9, 1, 1, 0)
     assert (team["calls"], team["failures"], team["cost"], found["tag", "p"]["calls"]) == (1, 0, CENT, 1)
+
+
+def test_models_that_callers_make_up_are_counted_as_others(database: Database, ledger: LedgerStore) -> None:
+    refused: dict[str, Any] = {"status": "failure", "http_status": 400}
+    unheard: dict[str, Any] = {"ended": "client_gone", "http_status": None}
+    profile, nova = "zz.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"
+    arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a"
+    unpriced = Charge(None)
+    ledger.book(
+        [
+            *(posting(f"a-{n}", model=f"made-up-{n}", charge=unpriced, **refused) for n in range(20)),
+            *(posting(f"b-{n}", model=f"made-up-{n}", charge=unpriced, **unheard) for n in range(20)),
+            posting("c", model=profile, **refused),
+            posting("d", model=f"us.{nova}", **refused),
+            posting("e", model=f"eu.{nova}", **unheard),
+            posting("f", model=arn, charge=unpriced, http_status=200),
+            posting("g", model="throttled", charge=unpriced, status="failure", http_status=429),
+        ]
+    )
+
+    models = {name: total["calls"] for (kind, name), total in totals(database).items() if kind == "model"}
+    assert models == {"(other)": 41, f"us.{nova}": 1, f"eu.{nova}": 1, arn: 1, "throttled": 1}
 
 
 @pytest.mark.parametrize("limit", [100, 300, 1_000, 3_000, 10_000, 30_000, 100_000])
