@@ -2,23 +2,21 @@
 
 import json
 import os
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
-from pathlib import Path
 from queue import Queue
 
 import pytest
 
-from tests.databases import private_postgres
 from tests.end_to_end.key_ring import Issued, key_ring
+from tests.end_to_end.outage import Outage
 from tests.end_to_end.streams import converse_request
 from tests.end_to_end.workers import connection_to_each_worker
 from tests.gateway_process import MASTER_KEY, GatewayProcess
-from tests.raw_client import RawConnection, RawReply, exchange, raw_request
+from tests.raw_client import RawConnection, exchange, raw_request
 from tests.standin_bedrock import StandinBedrock
 
 # REVOKED_KEYS=100 for the figure, at some 25 s
@@ -111,61 +109,11 @@ def _served_late(workers: list[RawConnection], issued: Issued, blocked_at: float
     return [issued.key.key_name for status in ask_all(workers, issued.text) if status != 401]
 
 
-class Outage:
-    """A gateway on a PostgreSQL server of its own, which can be stopped and started."""
-
-    def __init__(self, stack: ExitStack, standin: StandinBedrock, known_key_seconds: str) -> None:
-        server = private_postgres()
-        self.url = stack.enter_context(server)
-        self._server = server._server
-        environment = {"DATABASE_URL": self.url, "OUTCROP_KNOWN_KEY_SECONDS": known_key_seconds}
-        self.gateway = stack.enter_context(GatewayProcess(environment, standin))
-        with key_ring(self.url) as ring:
-            self.warm, self.cold = ring.issue(), ring.issue()
-
-    def stop(self) -> None:
-        self._server.stop()
-        self.wait_for_readiness(lambda status, body: "keys" in body)
-
-    def start(self) -> None:
-        self._server.start()
-
-    def freeze(self) -> None:
-        """It takes connections and says nothing: worse than being away."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
-
-    def _processes(self) -> list[int]:
-        pid = self._server.get_pid()
-        assert pid is not None
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [pid, *map(int, children.split())]
-
-    def call(self, issued: Issued) -> RawReply:
-        return exchange(self.gateway.port, converse_request(TARGET, issued.text))
-
-    def readiness(self) -> tuple[int, dict[str, str]]:
-        reply = exchange(self.gateway.port, raw_request("GET", "/health/readiness"))
-        return reply.status, json.loads(reply.body)
-
-    def wait_for_readiness(self, holds: Callable[[int, dict[str, str]], bool], timeout: float = 30) -> float:
-        """Seconds until it says so."""
-        began = time.monotonic()
-        while not holds(*self.readiness()):
-            assert time.monotonic() < began + timeout, self.readiness()
-            time.sleep(0.05)
-        return time.monotonic() - began
-
-
 @pytest.fixture
 def outage(request: pytest.FixtureRequest, standin: StandinBedrock) -> Iterator[Outage]:
     """Of a gateway that believes what it knows for so many seconds."""
     with ExitStack() as stack:
-        yield Outage(stack, standin, request.param)
+        yield Outage(stack, standin, {"OUTCROP_KNOWN_KEY_SECONDS": request.param})
 
 
 @pytest.mark.parametrize("outage", ["300"], indirect=True)
