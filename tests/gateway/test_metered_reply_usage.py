@@ -108,7 +108,7 @@ def test_an_answer_whose_caller_left_is_read_to_its_end(
 
     assert (tap.fed, tap.asked) == (PIECES, [True])
     assert books.settled == [ending]
-    assert books.ledger.settled[0].bytes_out == sum(map(len, PIECES))
+    assert books.booked.settled[0].bytes_out == sum(map(len, PIECES))
     assert reply.closed >= 1
 
 
