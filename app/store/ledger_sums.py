@@ -154,8 +154,8 @@ _NAMED = (
     ("user", "user_id"),
     ("end_user", "counted_end_user"),
 )
-# How AWS refuses a model that there is not, or that the account may not use
-_REFUSED = (400, 403, 404)
+# How AWS refuses a model that there is not, or that the account may not use; 499: its caller did not wait for that
+_REFUSED = (400, 403, 404, 499)
 
 
 def _may_be_made_up(line: Line) -> bool:
@@ -163,8 +163,7 @@ def _may_be_made_up(line: Line) -> bool:
 
     One that the price book has by this very name is none of these, whatever became of the call.
     """
-    unheard = line["http_status"] is None and line["ended"] == "client_gone"
-    if not unheard and not (line["status"] == "failure" and line["http_status"] in _REFUSED):
+    if line["status"] != "failure" or line["http_status"] not in _REFUSED:
         return False
     priced = line["model_priced"]
     return priced is None or priced not in (line["model"], foundation_model(line["model"]))

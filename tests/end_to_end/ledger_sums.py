@@ -10,7 +10,15 @@ from sqlalchemy.engine import Connection
 
 # Which column of the ledger says whose a row is, by the kind of account and by the kind of daily total
 _ROWS_OF = {"key": "key_id", "team": "team_id", "user": "user_id", "customer": "counted_end_user"}
-_TOTALS_OF = {"key": "key_id", "team": "team_id", "user": "user_id", "end_user": "counted_end_user", "model": "model"}
+# A model without a price that AWS refuses, or whose caller did not wait to hear of that, may be made up.
+_COUNTED_MODEL = "CASE WHEN model_priced IS NULL AND http_status IN (400, 403, 404, 499) THEN '(other)' ELSE model END"
+_TOTALS_OF = {
+    "key": "key_id",
+    "team": "team_id",
+    "user": "user_id",
+    "end_user": "counted_end_user",
+    "model": _COUNTED_MODEL,
+}
 _PATIENCE_SECONDS = 30.0
 
 

@@ -123,7 +123,7 @@ def test_days_are_counted_by_everything_that_reports_ask_for(database: Database,
 
 def test_models_that_callers_make_up_are_counted_as_others(database: Database, ledger: LedgerStore) -> None:
     refused: dict[str, Any] = {"status": "failure", "http_status": 400}
-    unheard: dict[str, Any] = {"ended": "client_gone", "http_status": None}
+    unheard: dict[str, Any] = {"status": "failure", "ended": "client_gone", "http_status": 499}
     profile, nova = "zz.amazon.nova-lite-v1:0", "amazon.nova-lite-v1:0"
     arn = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a"
     unpriced = Charge(None)
