@@ -4,14 +4,14 @@ import os
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
 from app.core.accounts import Limits
-from tests.end_to_end.fleet import COST, calling, statuses
+from tests.end_to_end.fleet import COST, calling, held_back, statuses
 from tests.end_to_end.key_ring import Issued, key_ring
 from tests.end_to_end.ledger_sums import LedgerSums, eventually, ledger_sums
 from tests.end_to_end.outage import Outage
@@ -19,6 +19,7 @@ from tests.gateway_process import GatewayProcess
 from tests.raw_client import RawConnection, RawReply, exchange
 from tests.redis_server import RedisServer
 from tests.standin_bedrock import StandinBedrock
+from tests.standin_messages import Gate
 
 LIMITED = Limits(max_budget=Decimal(1), rpm_limit=100_000)
 # a quarter of a second is promised; machines may be busy
@@ -67,6 +68,19 @@ class Caller:
     def calls(self, issued: Issued, count: int = CALLS) -> list[RawReply]:
         return [self.call(issued) for _ in range(count)]
 
+    @contextmanager
+    def under_way(self, issued: Issued, standin: StandinBedrock) -> Iterator[None]:
+        """A call that has its ticket already, and ends afterwards."""
+        gate = Gate()
+        standin.script(held_back(gate))
+        with RawConnection(self._port) as connection:
+            connection.send(calling(issued.text))
+            gate.wait_reached()
+            yield
+            gate.open()
+            assert connection.read_reply().status == 200
+        self.served[issued.key.id] += 1
+
     def check_books(self, sums: LedgerSums) -> None:
         """All that was served is booked, once."""
         eventually(lambda: all(sums.rows_of(key) >= count for key, count in self.served.items()))
@@ -79,6 +93,7 @@ class Caller:
 
 def check_away(caller: Caller, limited: Issued, free: Issued, when_down: str) -> None:
     """What callers see meanwhile, from the first call on."""
+    caller.seconds.clear()
     first = caller.call(limited)
     replies = [first, *caller.calls(limited)]
     if when_down == "allow":
@@ -107,14 +122,16 @@ def test_while_the_database_is_away_limited_keys_are_refused_unless_allowed(
         assert all_served()
         time.sleep(LOOKED_WITHIN_SECONDS)
         assert all_served()
-        outage.freeze()
+        with callers["refuse"].under_way(keys["refuse"][0], standin):
+            outage.freeze()
         try:
             for choice in CHOICES:
                 check_away(callers[choice], *keys[choice], choice)
         finally:
             outage.thaw()
         eventually(all_served, 5)
-        outage.stop()
+        with callers["refuse"].under_way(keys["refuse"][0], standin):
+            outage.stop()
         for choice in CHOICES:
             check_away(callers[choice], *keys[choice], choice)
         outage.start()
