@@ -94,7 +94,11 @@ def span_since(since: str, until: str | None, today: date) -> Span:
     """
     last = day_of(until, "until") if until else today
     if not _FOR_LONG.fullmatch(since):
-        return span_between(since, last.isoformat())
+        try:
+            first = day_of(since, "since")
+        except InvalidField as error:
+            raise InvalidField(f"{error.message.removesuffix('.')}, or for how long: 7d, 2w, 1mo.", "since") from None
+        return span_between(first.isoformat(), last.isoformat())
     count, unit = durations.parsed(since)
     days = min(count * _DAYS[unit], MOST_DAYS + 1)
     return span_between((last - (days - 1) * _DAY).isoformat(), last.isoformat())

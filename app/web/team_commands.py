@@ -75,7 +75,7 @@ def _list(desks: CommandDesks, *, as_json: bool) -> None:
 @click.pass_obj
 def _info(desks: CommandDesks, team: str, *, as_json: bool) -> None:
     """Show a team with its members and keys."""
-    view = desks.teams.info(ACTOR, _named(desks.teams, team).id)
+    view = desks.teams.info(ACTOR, team_named(desks.teams, team).id)
     if as_json:
         show_json(TeamInfo, team_info(view, desks.standings.of_team(view.team)))
         return
@@ -98,7 +98,7 @@ def _info(desks: CommandDesks, team: str, *, as_json: bool) -> None:
 @click.pass_obj
 def _block(desks: CommandDesks, team: str) -> None:
     """Let a team's keys call no more, until it is unblocked."""
-    view = desks.teams.set_blocked(ACTOR, _named(desks.teams, team).id, blocked=True)
+    view = desks.teams.set_blocked(ACTOR, team_named(desks.teams, team).id, blocked=True)
     show_fields({"Blocked": _shown(view.team)})
 
 
@@ -107,7 +107,7 @@ def _block(desks: CommandDesks, team: str) -> None:
 @click.pass_obj
 def _unblock(desks: CommandDesks, team: str) -> None:
     """Let a blocked team's keys call again."""
-    view = desks.teams.set_blocked(ACTOR, _named(desks.teams, team).id, blocked=False)
+    view = desks.teams.set_blocked(ACTOR, team_named(desks.teams, team).id, blocked=False)
     show_fields({"Unblocked": _shown(view.team)})
 
 
@@ -121,7 +121,7 @@ def _delete(desks: CommandDesks, teams: Sequence[str], *, yes: bool) -> None:
     \b
     flask --app wsgi teams delete red --yes
     """
-    views = [desks.teams.info(ACTOR, _named(desks.teams, team).id) for team in teams]
+    views = [desks.teams.info(ACTOR, team_named(desks.teams, team).id) for team in teams]
     if not yes:
         what = ", ".join(f"{_shown(view.team)} and its {len(view.keys)} keys" for view in views)
         click.confirm(f"Delete {what}?", abort=True)
@@ -130,7 +130,7 @@ def _delete(desks: CommandDesks, teams: Sequence[str], *, yes: bool) -> None:
         show_fields({"Deleted": f"{_shown(view.team)} and its {len(view.keys)} keys"})
 
 
-def _named(desk: TeamDesk, name: str) -> Team:
+def team_named(desk: TeamDesk, name: str) -> Team:
     """By its id, else by its alias. Raises NotFound or click.ClickException."""
     found = desk.page(ACTOR, TeamQuery(team_id=name, size=1)).items
     if not found:

@@ -1,5 +1,6 @@
 """`flask --app wsgi usage report|prune`: what was used and spent, in a terminal, and how the ledger is kept short."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,11 +10,12 @@ from typing import Any
 import click
 
 from app.core import durations
-from app.core.errors import InvalidField
-from app.core.report_messages import NO_FIGURES, Figures, RowsQuery, Sum, TotalsKind, span_since
+from app.core.errors import InvalidField, NotFound
+from app.core.report_messages import NO_FIGURES, Figures, RowsQuery, Span, Sum, TotalsKind, span_since
 from app.web.admin_api.csv_tables import csv_text
 from app.web.admin_api.spend_answers import FiguresAnswer, figures
 from app.web.desk_commands import ACTOR, CommandDesks, DeskCommand, as_json, printable, show_json, yes
+from app.web.team_commands import team_named
 
 _KINDS: dict[str, TotalsKind] = {
     "key": "key",
@@ -46,7 +48,7 @@ class UsageLine(FiguresAnswer):
 @click.option("--by", type=click.Choice(list(_KINDS)), default="model", show_default=True, help="What a line is of.")
 @click.option("--since", default="7d", show_default=True, help="A date, or for how long: 7d, 2w, 1mo.")
 @click.option("--until", help="The last day, today without it. Days are UTC.")
-@click.option("--team", help="Only calls of this team, by its id.")
+@click.option("--team", help="Only calls of this team, by its id or alias.")
 @click.option("--top", default=50, type=click.IntRange(1, 1000), show_default=True, help="How many lines.")
 @click.option("--csv", "as_csv", is_flag=True, help="Print CSV.")
 @as_json
@@ -60,23 +62,29 @@ def report_command(  # noqa: PLR0913  # the command's options
     flask --app wsgi usage report --by team --since 1mo
     flask --app wsgi usage report --by day --since 2026-11-01 --until 2026-11-30 --csv
     """
+    if all(machine.values()):
+        raise click.UsageError("Say --csv or --json, not both.")
     kind = _KINDS[by]
     span = span_since(since, until, desks.reports.now().date())
+    team = _team_id(desks, span, team) if team else None
     found = desks.reports.sums(ACTOR, kind, span, team)
     total = sum((day.figures for day in desks.reports.sums(ACTOR, "all", span, team)), NO_FIGURES)
     lines = [
         (one.day or one.id, None if one.day else one.name, one.figures)
         for one in found[: None if kind == "all" else top]
     ]
+    lines += _rest(kind, found, lines, total)
+    told = [UsageLine.model_validate(figures(sums) | {"id": name, "name": alias}) for name, alias, sums in lines]
     if machine["as_json"]:
-        show_json(list[UsageLine], [UsageLine.model_validate(_told(*line)) for line in lines])
+        show_json(list[UsageLine], told)
     elif machine["as_csv"]:
-        columns = list(UsageLine.model_fields)
-        told = (UsageLine.model_validate(_told(*line)).model_dump(mode="json") for line in lines)
-        click.echo(csv_text(columns, ([one[name] for name in columns] for one in told)), nl=False)
+        columns = ["id", "name", *FiguresAnswer.model_fields]
+        rows = (line.model_dump(mode="json") for line in told)
+        click.echo(csv_text(columns, ([one[name] for name in columns] for one in rows)), nl=False)
     else:
         click.echo(f"{span.first} to {span.last} (UTC)" + (f", team {printable(team)}" if team else ""))
-        _show([(_label(name, alias), sums) for name, alias, sums in [*lines, *_rest(kind, found, lines, total)]], total)
+        labels = _labels(kind, [(name, alias) for name, alias, _ in lines])
+        _show([(label, sums) for label, (_, _, sums) in zip(labels, lines, strict=True)], total)
 
 
 @click.command("prune", cls=DeskCommand)
@@ -99,10 +107,10 @@ def prune_command(desks: CommandDesks, older_than: str, *, yes: bool) -> None:
     found = desks.reports.page(ACTOR, RowsQuery(until=before, kind="call", limit=1))
     count = f"{found.total:,}{' or more' if found.capped else ''}"
     if not found.total:
-        click.echo(f"No rows of before {before:%Y-%m-%d %H:%M} UTC.")
+        click.echo(f"No rows are older than {before:%Y-%m-%d %H:%M} UTC.")
         return
     if not yes:
-        click.confirm(f"Delete {count} rows of before {before:%Y-%m-%d %H:%M} UTC?", abort=True)
+        click.confirm(f"Delete {count} rows older than {before:%Y-%m-%d %H:%M} UTC?", abort=True)
     told = 0
 
     def tell(gone: int) -> None:
@@ -117,21 +125,36 @@ def prune_command(desks: CommandDesks, older_than: str, *, yes: bool) -> None:
 def _rest(
     kind: TotalsKind, found: Sequence[Sum], lines: Sequence[Any], total: Figures
 ) -> list[tuple[str, str | None, Figures]]:
-    """What is in the total and in no line."""
+    """What is in the total and in no line: a line without an id, so that lines sum up to the total."""
     if kind in _OVERLAPPING or kind == "all":
         return []
     rest = total - sum((sums for _, _, sums in lines), NO_FIGURES)
     if not rest.calls and not rest.cost:
         return []
-    return [("(others)" if len(found) > len(lines) else "(none)", None, rest)]
+    return [("", "(others)" if len(found) > len(lines) else "(none)", rest)]
 
 
-def _told(name: str, alias: str | None, sums: Figures) -> dict[str, Any]:
-    return figures(sums) | {"id": name, "name": alias}
+def _team_id(desks: CommandDesks, span: Span, named: str) -> str:
+    """By its id or alias; a team that was deleted is known by its calls, and goes by its id. Raises NotFound."""
+    try:
+        return team_named(desks.teams, named).id
+    except NotFound:
+        if not desks.reports.sums(ACTOR, "team", span, named):
+            raise
+        return named
 
 
-def _label(name: str, alias: str | None) -> str:
-    return f"{alias} ({name})" if alias and alias != name else name
+def _labels(kind: TotalsKind, lines: Sequence[tuple[str, str | None]]) -> list[str]:
+    """Names for people. A key's id is long, and its alias says which it is, unless a deleted one had it too."""
+    aliases = [alias for _, alias in lines]
+    return [
+        name
+        if not alias or alias == name
+        else alias
+        if not name or (kind == "key" and aliases.count(alias) == 1)
+        else f"{alias} ({name})"
+        for name, alias in lines
+    ]
 
 
 def _show(lines: Sequence[tuple[str, Figures]], total: Figures) -> None:
@@ -146,7 +169,8 @@ def _show(lines: Sequence[tuple[str, Figures]], total: Figures) -> None:
     rows += [(printable(label), *_cells(sums, places)) for label, sums in lines]
     rows.append(("all calls", *_cells(total, places)))
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    bars = ["", *(_bar(size / (max(sizes) or 1)) for size in sizes), ""]
+    fits = not sys.stdout.isatty() or sum(widths) + 2 * len(widths) + _BAR <= shutil.get_terminal_size().columns
+    bars = ["", *(_bar(size / (max(sizes) or 1)) if fits else "" for size in sizes), ""]
     for row, bar in zip(rows, bars, strict=True):
         label, *cells = (
             text.rjust(width) if column else text.ljust(width)

@@ -37,10 +37,10 @@ def _costs(lines: list[str]) -> list[str]:
 @pytest.mark.parametrize(
     ("by", "ids"),
     [
-        ("key", {"=blue": 4.0, "ci": 1.75, "boss": 0.0}),
-        ("team", {None: 4.0, "Red": 1.75}),
-        ("user", {"rita": 1.75, "boss": 0.0}),
-        ("end-user", {"dave": 4.0, "carol": 1.5}),
+        ("key", {"=blue": 4.0, "ci": 1.75, "boss": 0.0, "(none)": 8.0}),
+        ("team", {None: 4.0, "Red": 1.75, "(none)": 8.0}),
+        ("user", {"rita": 1.75, "boss": 0.0, "": 12.0}),
+        ("end-user", {"dave": 4.0, "carol": 1.5, "": 8.25}),
         ("model", {NOVA: 12.25, SONNET: 1.5}),
         ("tag", {"prod": 1.75}),
         ("claimed-tag", {"nightly": 1.5}),
@@ -68,13 +68,38 @@ def test_a_team_is_reported_by_itself(spent: SpentWorld, by: str, ids: dict[str,
     found = json.loads(run(spent, "report", "--by", by, "--team", "red", *DAYS, "--json"))
 
     assert {one["name"] or one["id"]: one["spend"] for one in found} == ids
-    assert "1.7500" in run(spent, "report", "--by", by, "--team", "red", *DAYS).splitlines()[-1]
+    assert "1.7500" in run(spent, "report", "--by", by, "--team", "Red", *DAYS).splitlines()[-1]
+
+
+def test_a_team_that_was_deleted_is_reported_by_its_id(world: SpentWorld) -> None:
+    world.client.made("/team/delete", team_ids=["red"])
+
+    assert "1.7500" in run(world, "report", "--team", "red", *DAYS)
+
+
+def test_a_key_is_shown_by_its_alias_and_its_id_where_another_had_it_too(world: SpentWorld) -> None:
+    assert run(world, "report", "--by", "key", *DAYS).splitlines()[2].startswith("=blue ")
+    first = world.id_of("ci")
+    world.client.made("/key/delete", key_aliases=["ci"])
+    second = world.client.made("/key/generate", key_alias="ci")["key_id"]
+    world.book("seven", SECOND, "1", key_id=second)
+
+    found = run(world, "report", "--by", "key", *DAYS)
+    assert f"ci ({first})" in found
+    assert f"ci ({second})" in found
 
 
 def test_csv_has_a_line_each_and_no_formulas(spent: SpentWorld) -> None:
     rows = list(csv.DictReader(StringIO(run(spent, "report", "--by", "key", *DAYS, "--csv"))))
 
-    assert [(row["name"], row["spend"]) for row in rows] == [("'=blue", "4.0"), ("ci", "1.75"), ("boss", "0.0")]
+    assert [(row["name"], row["spend"]) for row in rows] == [
+        ("'=blue", "4.0"),
+        ("ci", "1.75"),
+        ("boss", "0.0"),
+        ("(none)", "8.0"),
+    ]
+    assert list(rows[0])[:3] == ["id", "name", "spend"]
+    assert not rows[-1]["id"]
 
 
 def test_what_is_not_listed_is_summed_up(spent: SpentWorld) -> None:
@@ -87,7 +112,8 @@ def test_what_is_not_listed_is_summed_up(spent: SpentWorld) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (("--since", "tomorrow"), "start_date: 'tomorrow' is no date. Write YYYY-MM-DD."),
+        (("--since", "tomorrow"), "since: 'tomorrow' is no date. Write YYYY-MM-DD, or for how long: 7d, 2w, 1mo."),
+        (("--team", "nobody"), "There is no such team."),
         (("--since", "400d"), "At most 366 days at once"),
         (("--since", SECOND, "--until", FIRST), "lies before start_date"),
         (("--team", "red", "--by", "tag"), "Tags are not counted by team"),
@@ -117,7 +143,7 @@ def test_pruning_deletes_old_rows_and_keeps_what_was_spent(world: SpentWorld) ->
     before = world.client.seen("/global/spend")
     total = world.client.seen("/key/info", world.keys["ci"])["info"]["remaining"]["spend"]
 
-    assert "No rows of before" in run(world, "prune", "--older-than", "900d")
+    assert "No rows are older" in run(world, "prune", "--older-than", "900d")
     assert "Aborted" in run(world, "prune", "--older-than", "60d", typed="n\n", fails=True)
     assert run(world, "prune", "--older-than", "60d", "--yes").startswith("1 rows deleted")
 
