@@ -197,6 +197,26 @@ def test_dates_that_cannot_be_used_are_refused_with_what_to_write(
         assert (status, param.endswith("_date"), words in message) == (400, True, True)
 
 
+@pytest.mark.parametrize(
+    ("route", "name", "instead"),
+    [
+        ("/global/spend/report", "api_key", "/key/spend/report"),
+        ("/global/spend/report", "customer_id", "end_user of /spend/logs"),
+        ("/global/activity", "team_id", "/team/spend/report"),
+        ("/key/spend/report", "team_id", "/team/spend/report"),
+        ("/spend/logs", "end_user_id", "end_user of /spend/logs"),
+    ],
+)
+def test_a_filter_that_a_route_does_not_have_is_refused_with_where_it_is(
+    admin_on_sqlite: AdminClient, route: str, name: str, instead: str
+) -> None:
+    dates = {"start_date": FIRST, "end_date": SECOND}
+    status, param, message = refusal(admin_on_sqlite.get(route, **dates, **{name: "red"}))
+
+    assert (status, param, instead in message) == (400, name, True)
+    assert admin_on_sqlite.get(route, **dates, **{name: ""}, unheard="of").status_code == 200
+
+
 def test_a_year_is_within_bounds(admin_on_sqlite: AdminClient) -> None:
     assert len(admin_on_sqlite.seen("/spend/logs", start_date="2024-01-01", end_date="2024-12-31")) == 366
 

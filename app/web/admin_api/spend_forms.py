@@ -1,9 +1,13 @@
-"""What spend routes are asked: dates as the peer names them, and filters."""
+"""What spend routes are asked: dates as the peer names them, and filters.
+
+A filter that a route does not have is refused by its name: its answer would be taken for what was asked for.
+"""
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
+from app.core.errors import InvalidField
 from app.core.report_messages import MOST_COUNTED, RowsQuery
 from app.web.admin_api.fields import MOST_PAGES, Text
 from app.web.admin_api.wire_model import WireModel
@@ -11,6 +15,34 @@ from app.web.admin_api.wire_model import WireModel
 _MOST_ROWS = 5000
 _MOST_LISTED = 1000
 Status = Literal["success", "failure"]
+_OF_KEY, _OF_END_USER = "api_key of /key/spend/report or /spend/logs", "end_user of /spend/logs"
+_OF_TEAM, _OF_USER = "team_id of /team/spend/report", "user_id of /user/spend/report"
+_OF_CALLS = "the filters of /spend/logs"
+_INSTEAD = {
+    "api_key": _OF_KEY,
+    "key": _OF_KEY,
+    "key_alias": _OF_KEY,
+    "key_hash": _OF_KEY,
+    "customer_id": _OF_END_USER,
+    "end_user": _OF_END_USER,
+    "end_user_id": _OF_END_USER,
+    "team": _OF_TEAM,
+    "team_id": _OF_TEAM,
+    "organization_id": _OF_TEAM,
+    "internal_user_id": _OF_USER,
+    "user": _OF_USER,
+    "user_id": _OF_USER,
+    "tag": "tags of /global/spend/tags",
+    "tags": "tags of /global/spend/tags",
+    "error_code": _OF_CALLS,
+    "keyword": _OF_CALLS,
+    "max_spend": _OF_CALLS,
+    "min_spend": _OF_CALLS,
+    "model": _OF_CALLS,
+    "model_id": _OF_CALLS,
+    "request_id": _OF_CALLS,
+    "status": _OF_CALLS,
+}
 
 
 class DatesAsked(WireModel):
@@ -18,6 +50,16 @@ class DatesAsked(WireModel):
 
     start_date: Text | None = None
     end_date: Text | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_other_filter(cls, sent: Any) -> Any:
+        for name in sent if isinstance(sent, dict) else ():
+            if name in _INSTEAD and name not in cls.model_fields and sent[name] not in (None, "", []):
+                raise InvalidField(
+                    f"{name} does not narrow what this route answers: leave it out. Instead: {_INSTEAD[name]}.", name
+                )
+        return sent
 
 
 class TopAsked(DatesAsked):
