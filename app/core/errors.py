@@ -202,3 +202,7 @@ class ClientLeft(GatewayFault):
     """The caller closed its connection: nobody is there to answer."""
 
     code = "ClientClosedRequest"
+
+
+class ClientLeftEarly(ClientLeft):
+    """The same, before anything of its call was sent to AWS."""

@@ -6,6 +6,7 @@ from typing import Protocol
 from app.core.errors import (
     CallerError,
     ClientLeft,
+    ClientLeftEarly,
     CredentialsMissing,
     GatewayError,
     StoreUnavailable,
@@ -65,7 +66,7 @@ class Settlement:
             ending = "refused"
         if not self._close(ending):
             return
-        if self.record.sent and ending != "refused":
+        if self.record.sent and ending != "refused" and not isinstance(error, ClientLeftEarly):
             self._book(reached_aws=not isinstance(error, UpstreamUnreachable))
         elif self.tab:
             self._books.void(self.tab)

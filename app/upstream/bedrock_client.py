@@ -12,7 +12,14 @@ from requests.structures import CaseInsensitiveDict
 from urllib3 import HTTPResponse
 from urllib3.exceptions import HTTPError, ReadTimeoutError
 
-from app.core.errors import ClientLeft, GatewayError, UpstreamBroke, UpstreamSilent, UpstreamUnreachable
+from app.core.errors import (
+    ClientLeft,
+    ClientLeftEarly,
+    GatewayError,
+    UpstreamBroke,
+    UpstreamSilent,
+    UpstreamUnreachable,
+)
 from app.core.header_rules import Headers
 from app.core.messages import Cancellation, UpstreamRequest
 from app.upstream.connections import Adapter, Line, StaleConnection
@@ -160,7 +167,7 @@ def _is_stale(error: RequestsConnectionError) -> bool:
 
 def _translated(error: RequestException, cancellation: Cancellation, endpoint: Endpoint, *, sent: bool) -> GatewayError:
     if cancellation.reason == "client_left":
-        return ClientLeft("The caller closed its connection.")
+        return (ClientLeft if sent else ClientLeftEarly)("The caller closed its connection.")
     if not sent:
         host = endpoint.base_url.partition("://")[2]
         return UpstreamUnreachable(

@@ -67,8 +67,9 @@ class Line:
     def begin_sending(self) -> None:
         """The connection stands and the request is about to leave."""
         if self._hung_up:
-            self.hang_up()
-        self.sent = True
+            self.hang_up()  # now that there is what to hang up on: nothing leaves
+        else:
+            self.sent = True
 
     def hang_up(self) -> None:
         """Wake whoever waits on the connection: it reads the end. Safe at any time, from any greenlet."""

@@ -6,6 +6,7 @@ from app.core.errors import (
     AccessDenied,
     BodyTooLarge,
     ClientLeft,
+    ClientLeftEarly,
     CredentialsMissing,
     GatewayError,
     MalformedRequest,
@@ -123,6 +124,15 @@ def test_a_caller_that_left_is_booked_as_such(books: Books) -> None:
 def test_a_caller_that_left_before_aws_was_called_is_told_and_not_booked(books: Books) -> None:
     """While it was still sending its body."""
     books.settlement.refuse(ClientLeft("gone"))
+
+    assert books.settled == []
+    assert books.journal.told[0].ended == "client_left"
+
+
+def test_a_caller_that_left_while_aws_was_called_is_told_and_pays_nothing(books: Books) -> None:
+    """Nothing was sent."""
+    books.record.sent = True
+    books.settlement.refuse(ClientLeftEarly("gone"))
 
     assert books.settled == []
     assert books.journal.told[0].ended == "client_left"

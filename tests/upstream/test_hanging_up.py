@@ -100,7 +100,7 @@ def test_a_caller_that_leaves_wakes_a_waiting_read(client: RemoteClient, standin
 
 def test_a_caller_that_left_before_it_began_sends_nothing(client: RemoteClient, standin: StandinBedrock) -> None:
     """Nobody would read what was paid for."""
-    with pytest.raises(CallFailedError, match="ClientLeft"):
+    with pytest.raises(CallFailedError, match="ClientLeftEarly"):
         client.start(cancelled="client_left").head()
     client.exchange()
 
@@ -112,5 +112,5 @@ def test_a_caller_that_leaves_while_connecting_is_told_apart(process: ClientProc
     with deaf_port() as port:
         call = process.client(f"http://127.0.0.1:{port}", connect=0.5).start()
         call.cancel("client_left")
-        with pytest.raises(CallFailedError, match="ClientLeft"):
+        with pytest.raises(CallFailedError, match="ClientLeftEarly"):
             call.head()
