@@ -37,6 +37,8 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     ({"model": ["anthropic.*"]}, "model", "write 'models'"),
     ({"Models": ["anthropic.*"]}, "Models", "write 'models'"),
     ({"modles": ["anthropic.*"]}, "modles", "write 'models'"),
+    ({"rpm": 60}, "rpm", "write 'rpm_limit'"),
+    ({"budget": 5}, "budget", "write 'max_budget'"),
     ({"operatons": ["Converse"]}, "operatons", "write 'operations'"),
     ({"durations": "1d"}, "durations", "write 'duration'"),
     ({"expires": "2030-01-01"}, "expires", "duration"),

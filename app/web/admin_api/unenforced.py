@@ -4,7 +4,7 @@ Taken silently, it would be a restriction that vanished: so it is refused by its
 name of a field that restricts here, misspelt.
 """
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Mapping, Sequence
 from difflib import get_close_matches
 from itertools import islice
 from typing import Any
@@ -48,6 +48,15 @@ _IN_METADATA = frozenset(
     "allowed_passthrough_routes enforced_params guardrails mcp_rpm_limit model_rpm_limit model_tpm_limit "
     "tag_rpm_limit".split()
 )
+# too short to be alike, and what a hurried hand writes
+_MEANT = {
+    "budget": "max_budget",
+    "budget_limit": "max_budget",
+    "monthly_budget": "max_budget",
+    "parallel_requests": "max_parallel_requests",
+    "rpm": "rpm_limit",
+    "tpm": "tpm_limit",
+}
 _BINDING = (
     "addresses blocked budget_duration duration end_user_required key_type max_budget max_parallel_requests models "
     "operations regions resources rpm_limit team_id tpm_limit unmetered_calls user_id"
@@ -81,9 +90,14 @@ def refuse_unenforced(
 def _refuse_misspelt(given: Mapping[str, Any], fields: Container[str]) -> None:
     meant = [name for name in _BINDING if name in fields]
     for name in refused(given, frozenset(given) - _INSTEAD.keys()):
-        found = get_close_matches(name.lower(), meant, 1, _ALIKE) if len(name) <= _LONGEST_COMPARED else []
+        found = _meant(name.lower(), meant) if len(name) <= _LONGEST_COMPARED else None
         if found:
-            raise InvalidField(f"There is no field {name!r}, and it would restrict nothing: write {found[0]!r}.", name)
+            raise InvalidField(f"There is no field {name!r}, and it would restrict nothing: write {found!r}.", name)
+
+
+def _meant(name: str, fields: Sequence[str]) -> str | None:
+    known = _MEANT.get(name)
+    return known if known in fields else next(iter(get_close_matches(name, fields, 1, _ALIKE)), None)
 
 
 def _unenforced(field: str, instead: str) -> InvalidField:
