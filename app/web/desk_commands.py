@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, TypeVar
 
 import click
@@ -35,12 +36,13 @@ _EMPTY = {
     "addresses": "anywhere",
 }
 _LIMITS = {
-    "max-budget": "US dollars within a budget's window.",
-    "budget-duration": "How long that window is: 1d, 30d, 1mo.",
+    "max-budget": "US dollars, within the window of --budget-duration, or for ever without one.",
+    "budget-duration": "How long that window is: 1h, 1d, 7d, 1mo; it ends where the calendar says, in UTC.",
     "rpm-limit": "Requests a minute.",
     "tpm-limit": "Tokens a minute.",
     "max-parallel-requests": "Calls at once.",
 }
+_LEAST_SHOWN = Decimal("0.0001")
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +150,11 @@ def show_fields(fields: Mapping[str, object]) -> None:
 def listed_rights(facts: Mapping[str, Any]) -> dict[str, object]:
     """A key's or team's lists, for people: what an empty one means."""
     return {name: facts[name] or meaning for name, meaning in _EMPTY.items()}
+
+
+def dollars(amount: Decimal) -> str:
+    """US dollars to four places; what is less and not nothing does not look like it."""
+    return f"{amount:.4f}" if not amount or abs(amount) >= _LEAST_SHOWN else f"{Decimal(f'{amount:.2g}'):f}"
 
 
 def printable(text: str) -> str:

@@ -17,6 +17,7 @@ from app.web.desk_commands import (
     CommandDesks,
     DeskCommand,
     as_json,
+    dollars,
     given,
     group,
     listed_rights,
@@ -27,7 +28,7 @@ from app.web.desk_commands import (
     yes,
 )
 
-_TITLES = ("alias", "key", "team", "user", "status", "expires", "spend", "id")
+_TITLES = ("alias", "key", "team", "user", "status", "expires", "max budget", "spend", "id")
 _MOST = 1000
 
 
@@ -51,7 +52,7 @@ def keys_group(desks: CommandDesks) -> click.Group:
 @click.option(
     "--unmetered-calls",
     type=click.Choice(["refuse", "allow"]),
-    help="Whether a budget lets pass what AWS does not report the use of; refuse without it.",
+    help="Under a budget, calls without a price, or of which AWS does not say what they used; refuse without it.",
 )
 @lists_and_limits
 @as_json
@@ -203,8 +204,9 @@ def _show_issued(desks: CommandDesks, issued: IssuedKey, *, as_json: bool) -> No
 
 
 def _row(desk: KeyDesk, key: VirtualKey) -> tuple[object, ...]:
-    spend = f"{key.spend:.4f}"
-    return (key.alias, key.key_name, key.team_id, key.user_id, _status(desk, key), key.expires_at, spend, key.id)
+    budget = None if key.limits.max_budget is None else dollars(key.limits.max_budget)
+    money = (budget, dollars(key.spend))
+    return (key.alias, key.key_name, key.team_id, key.user_id, _status(desk, key), key.expires_at, *money, key.id)
 
 
 def _status(desk: KeyDesk, key: VirtualKey) -> str:

@@ -11,6 +11,7 @@ import click
 
 from app.core.errors import GatewayError
 from app.core.price_blocks import price_written
+from app.core.price_entries import STANDARD, TIERS
 from app.core.price_file import PriceFileError, read_price_file
 from app.core.price_import import Imported, NoPriceList, PriceImport
 from app.core.prices import PriceBook, PriceQuestion, shipped_prices
@@ -49,7 +50,7 @@ def prices_group(desk: PriceTools) -> click.Group:
 @click.command("show")
 @click.argument("model")
 @click.option("--region", help=_REGION_HELP)
-@click.option("--tier", help="Service tier: batch, flex, priority, ultrafast; without it, the standard one.")
+@click.option("--tier", type=click.Choice([STANDARD, *TIERS]), help="Service tier; without it, the standard one.")
 @click.option("--mantle", is_flag=True, help="For calls of the bedrock-mantle endpoint.")
 @click.option("--on", "day", type=click.DateTime(("%Y-%m-%d",)), help="The day of the call; without it, today.")
 @click.pass_obj
@@ -62,11 +63,13 @@ def _show(desk: PriceTools, /, model: str, *, region: str | None, tier: str | No
     region = region or desk.region
     service = "bedrock-mantle" if mantle else "bedrock-runtime"
     priced_as = desk.resolve(model, region)
-    price = desk.book.find(PriceQuestion(priced_as, service, region, day.date() if day else _today(), tier))
+    on = day.date() if day else _today()
+    price = desk.book.find(PriceQuestion(priced_as, service, region, on, tier))
     if price is None:
         raise click.ClickException(
-            f"{printable(model)} has no price: its calls cost null, and keys under a budget are refused it. Give it a "
-            "price, or say which model it is, in OUTCROP_PRICES: see docs/prices.md."
+            f"{printable(model)} has no price in {region} on {on}: its calls cost null, and keys under a budget are "
+            "refused it. Look for its id in `flask --app wsgi prices list`, or give it a price, or say which model it "
+            "is, in OUTCROP_PRICES: see docs/prices.md."
         )
     facts = {"model": price.model, "entry": price.entry, "scope": price.scope, "tier": price.tier}
     if priced_as != model:

@@ -15,6 +15,7 @@ from app.web.desk_commands import (
     CommandDesks,
     DeskCommand,
     as_json,
+    dollars,
     given,
     group,
     listed_rights,
@@ -147,9 +148,9 @@ def team_named(desk: TeamDesk, name: str) -> Team:
 def _row(view: TeamView) -> tuple[object, ...]:
     team = view.team
     status = "blocked" if team.blocked else "active"
-    budget = None if team.limits.max_budget is None else f"{team.limits.max_budget:.2f}"
+    budget = None if team.limits.max_budget is None else dollars(team.limits.max_budget)
     models = list(team.rights.models) or "all"
-    return (team.id, team.alias, status, len(view.keys), len(view.members), models, budget, f"{team.spend:.4f}")
+    return (team.id, team.alias, status, len(view.keys), len(view.members), models, budget, dollars(team.spend))
 
 
 def _shown(team: Team) -> str:

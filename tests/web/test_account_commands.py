@@ -98,12 +98,27 @@ def test_keys_are_listed_in_aligned_columns_and_by_what_was_asked(shell: Shell) 
 
     lines = shell.run("keys", "list").splitlines()
 
-    assert lines[0].split() == ["ALIAS", "KEY", "TEAM", "USER", "STATUS", "EXPIRES", "SPEND", "ID"]
+    assert lines[0].split() == ["ALIAS", "KEY", "TEAM", "USER", "STATUS", "EXPIRES", "MAX", "BUDGET", "SPEND", "ID"]
     assert len({line.index(part) for line, part in zip(lines, ("KEY", "sk-...", "sk-..."), strict=True)}) == 1
     assert [line.split()[0] for line in lines[1:]] == ["b", "a-long-alias"]
     assert [line.split()[0] for line in shell.run("keys", "list", "--status", "blocked").splitlines()[1:]] == ["b"]
     assert [key["key_alias"] for key in shell.json("keys", "list", "--team", "red")] == ["a-long-alias"]
     assert shell.run("keys", "list", "--user", "nobody") == "No keys.\n"
+
+
+def test_a_list_shows_budgets_and_what_little_was_spent(shell: Shell) -> None:
+    shell.run("teams", "new", "--id", "red", "--max-budget", "500")
+    for spend in (0, 0.00002664, 1.5):
+        shell.client.made("/key/generate", key_alias=f"spent-{spend}", max_budget=2, spend=spend)
+
+    titles, *keys = shell.run("keys", "list").splitlines()
+    place = titles.index("MAX BUDGET")
+    assert [line[place:].split()[:2] for line in keys] == [
+        ["2.0000", "1.5000"],
+        ["2.0000", "0.000027"],
+        ["2.0000", "0.0000"],
+    ]
+    assert shell.run("teams", "list").splitlines()[1].split()[-2:] == ["500.0000", "0.0000"]
 
 
 def test_a_key_is_named_by_its_alias_its_id_its_token_or_itself(shell: Shell) -> None:

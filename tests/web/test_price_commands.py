@@ -64,6 +64,13 @@ def test_show_says_why_where_a_kind_has_no_price_of_its_own() -> None:
     assert "no price of its own: input's" in run("show", "mistral.mistral-7b-instruct-v0:2").output
 
 
+def test_show_does_not_take_a_misspelt_tier_for_the_standard_one() -> None:
+    result = run("show", SONNET, "--tier", "flexx")
+
+    assert result.exit_code == 2
+    assert "'standard', 'batch', 'flex'" in result.output
+
+
 def test_show_says_as_what_an_application_profile_is_priced() -> None:
     result = run("show", PROFILE)
 
@@ -72,10 +79,10 @@ def test_show_says_as_what_an_application_profile_is_priced() -> None:
 
 
 def test_show_says_what_to_do_where_there_is_no_price() -> None:
-    result = run("show", "nobody.knows\x1b[2J")
+    result = run("show", "nobody.knows\x1b[2J", "--on", "2027-01-01")
 
     assert result.exit_code == 1
-    assert result.output.startswith("Error: nobody.knows\\x1b[2J has no price")
+    assert result.output.startswith("Error: nobody.knows\\x1b[2J has no price in us-east-1 on 2027-01-01")
     assert "OUTCROP_PRICES" in result.output
 
 
