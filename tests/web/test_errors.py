@@ -27,6 +27,7 @@ STATUSES = {
     errors.BodyTooLarge: (413, "ValidationException"),
     errors.NeedsFullDuplex: (501, "ValidationException"),
     errors.InvalidField: (400, "ValidationException"),
+    errors.DatesMissing: (400, "ValidationException"),
     errors.AlreadyThere: (409, "ValidationException"),
     errors.NotFound: (404, "ResourceNotFoundException"),
     errors.BudgetSpent: (400, "ServiceQuotaExceededException"),
