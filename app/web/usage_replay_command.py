@@ -1,7 +1,8 @@
 """`flask --app wsgi usage replay`: books the calls that a gateway could not book before it ended."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import BinaryIO, Protocol, cast
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
 
 import click
 
@@ -19,11 +20,21 @@ class Replaying(Protocol):
         """Raises StoreUnavailable, NotForThisDatabase and OSError."""
 
 
+class _File(click.Path):
+    """A pattern for which the shell found no file comes as it was written, and stands for none: ""."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if "*" in value and not Path(value).exists():
+            click.echo(f"{printable(value)}: no such files", err=True)
+            return ""
+        return super().convert(value, param, ctx)
+
+
 def replay_command(replaying: Replaying) -> click.Command:
     """`replay`."""
 
     @click.command("replay", cls=DeskCommand)
-    @click.argument("files", nargs=-1, type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+    @click.argument("files", nargs=-1, type=_File(exists=True, dir_okay=False, allow_dash=True))
     @click.option(
         "--any-database", is_flag=True, help="Also what was written for another database, or by nobody knows whom."
     )
@@ -38,7 +49,7 @@ def replay_command(replaying: Replaying) -> click.Command:
         heroku logs --num 1500 | flask --app wsgi usage replay
         flask --app wsgi usage replay instance/spool/*.damaged instance/spool/*.rejected
         """
-        wholly = [_replay(replaying, name, any_database=any_database) for name in files or ("-",)]
+        wholly = [_replay(replaying, name, any_database=any_database) for name in files or ("-",) if name]
         if not all(wholly):
             raise SystemExit(1)
 

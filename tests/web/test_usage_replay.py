@@ -114,6 +114,17 @@ def test_what_stops_it_is_said_in_one_line(error: Exception, said: str) -> None:
     assert len(result.output.splitlines()) == 1
 
 
+def test_a_pattern_without_files_is_passed_over(tmp_path: Path) -> None:
+    spooled = tmp_path / "spool.damaged"
+    spooled.write_bytes(b"lines")
+    replaying = FakeReplaying([Replayed(new=1)])
+
+    result = run(replaying, str(spooled), str(tmp_path / "*.rejected"))
+
+    assert (result.exit_code, replaying.read) == (0, [b"lines"])
+    assert "*.rejected: no such files" in result.output
+
+
 def test_a_file_that_is_not_there_is_said() -> None:
     assert "does not exist" in run(FakeReplaying([]), "nowhere.log").output
 
