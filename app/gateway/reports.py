@@ -158,15 +158,16 @@ class Reports:
         return tuple(sorted(sums, key=lambda one: (-one.figures.cost, one.id)))
 
     def overall(self, actor: Actor, span: Span, kind: TotalsKind, route: str) -> Report:
-        """Everybody's, with the dearest of a kind, for the administrator and viewers."""
+        """Everybody's, with the dearest of a kind, of "all" each day, for the administrator and viewers."""
         require_administrator(actor.caller, route, reads=True)
         subjects = self._reads.totals(TotalsQuery(kind, span, limit=MOST_SUBJECTS)) if kind != "all" else ()
         days = self._reads.totals(TotalsQuery("all", span, by_day=True))
+        each_day = tuple(SubjectReport(replace(day, id=day.day or ""), (day,)) for day in days)
         return Report(
             span=span,
             total=sum((day.figures for day in days), NO_FIGURES),
             days=days,
-            subjects=self._subjects(kind, span, subjects),
+            subjects=each_day if kind == "all" else self._subjects(kind, span, subjects),
             models=self._reads.totals(TotalsQuery("model", span, limit=MOST_SUBJECTS)),
         )
 

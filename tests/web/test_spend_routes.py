@@ -129,7 +129,7 @@ def test_without_dates_the_last_thirty_days_are_told(world: SpentWorld) -> None:
         ("user", {"rita": 1.75, "boss": 0.0}),
         ("model", {NOVA: 12.25, SONNET: 1.5}),
         ("tag", {"prod": 1.75}),
-        ("day", {}),
+        ("day", {FIRST: 1.5, SECOND: 12.25}),
     ],
 )
 def test_a_report_of_all_groups_by_what_is_asked(spent: SpentWorld, group_by: str, results: dict[str, float]) -> None:
