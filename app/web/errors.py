@@ -170,6 +170,6 @@ def detail_shaped(status: int, detail: str, path: str) -> Response:
     if status == 404:
         body["message"] = (
             f"Nothing is served at {path[:100]!r}: Bedrock's paths begin with /bedrock, such as "
-            "/bedrock/model/<id>/converse."
+            "/bedrock/model/<id>/converse. /docs shows the admin routes."
         )
     return Response(json.dumps(body), status, content_type="application/json")
