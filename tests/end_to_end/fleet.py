@@ -158,9 +158,7 @@ def fleet(
     """So many gateways of two workers each on this database, which has its tables."""
     settings = {"DATABASE_URL": url, "WEB_CONCURRENCY": "2", **(environment or {})}
     with ExitStack() as stack:
-        started = [GatewayProcess(settings, standin) for _ in range(gateways)]
-        for gateway in started:
-            stack.enter_context(gateway)
+        started = [stack.enter_context(GatewayProcess(settings, standin)) for _ in range(gateways)]
         yield Fleet(started, stack.enter_context(ledger_sums(url)), standin)
 
 

@@ -33,7 +33,7 @@ from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import Gate
 
 # LIMIT_ABORTS=1000 for the figure
-ABORTS = int(os.environ.get("LIMIT_ABORTS", "200"))
+ABORTS = int(os.environ.get("LIMIT_ABORTS", "100"))
 AT_ONCE = 20
 # a dead worker is missed after 20 s, which is too long for every run: LIMIT_KILLS=1 waits for it
 KILLS = os.environ.get("LIMIT_KILLS") == "1"
