@@ -11,7 +11,7 @@ from collections.abc import Callable
 # A member longer than this is not kept: what decides or reports something is a few hundred bytes.
 LONGEST_KEPT = 64 * 1024
 # A bound on what hostile brackets and members cost, about a second. A 32 MB conversation makes a few thousand steps.
-_MOST_STEPS = 200_000
+MOST_STEPS = 200_000
 # How far a stretch without structure, such as numbers, is looked ahead for at once: so much costs less than one step.
 _STRETCH = 4096
 _STRING = rb'"[^"\\]{0,256}+(?:\\.[^"\\]*+)*+"'
@@ -36,11 +36,13 @@ class JsonScanner:
     read from then on. `done`: the object is closed, and nothing but white space came after it.
     """
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], most_steps: int = MOST_STEPS) -> None:
+        """`most_steps`: what is more than anybody sends; one is a bracket, string or member, some microseconds."""
         self.kept: dict[str, bytes] = {}
         self.counts: dict[str, int] = {}
         self.broken = False
         self._wanted = wanted
+        self._most_steps = most_steps
         # with its quotes; every character of a name may be written as \uXXXX
         self._longest_name = 2 + 6 * max(map(len, wanted), default=0)
         self._state: Callable[[JsonScanner, bytes, int], int] = JsonScanner._begin
@@ -66,7 +68,7 @@ class JsonScanner:
         size = len(window)
         while position < size and not self.broken:
             self._steps += 1
-            if self._steps > _MOST_STEPS:
+            if self._steps > self._most_steps:
                 self.broken = True
             position = self._state(self, window, position)
         self._hold(window, size)

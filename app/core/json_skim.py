@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.core.json_scanner import LONGEST_KEPT, JsonScanner
+from app.core.json_scanner import LONGEST_KEPT, MOST_STEPS, JsonScanner
 
 # A body no longer than this is parsed whole, at the speed of C. No member of it is too long to keep, so that it makes
 # no difference to what is found.
@@ -33,8 +33,10 @@ class Skimmed:
 class JsonSkimmer:
     """Fed with a body piece by piece; however it is cut, the same is found."""
 
-    def __init__(self, wanted: frozenset[str]) -> None:
+    def __init__(self, wanted: frozenset[str], most_steps: int = MOST_STEPS) -> None:
+        """`most_steps`: as the scanner's (json_scanner.py)."""
         self._wanted = wanted
+        self._most_steps = most_steps
         self._scanner: JsonScanner | None = None
         self._window = bytearray()
 
@@ -61,7 +63,7 @@ class JsonSkimmer:
 
     def _scan(self) -> None:
         if self._scanner is None:
-            self._scanner = JsonScanner(self._wanted)
+            self._scanner = JsonScanner(self._wanted, self._most_steps)
         self._scanner.read(bytes(self._window))
         self._window.clear()
 

@@ -20,6 +20,9 @@ from app.core.usage_readers import reader_for
 
 # Members by which an error's body is known, whoever's it is
 _ERROR_MEMBERS = frozenset(("__type", "error", "message", "Message", "Output"))
+# A caller can have a model call a tool with brackets alone, a few of them in each of its 128,000 tokens, and an answer
+# that is not read to its end would cost nothing. Other calls have their turn after each piece of it.
+_MOST_STEPS = 4_000_000
 _FAILURES = ("exception", "error")
 _FAILED = "The reader of this answer's usage failed: a fault of the gateway."
 
@@ -107,7 +110,7 @@ class Tap:
         if media_type == server_sent_events.CONTENT_TYPE:
             self._events = EventReader()
         elif self._frames is None:
-            self._skimmer = JsonSkimmer(reader.wants | _ERROR_MEMBERS)
+            self._skimmer = JsonSkimmer(reader.wants | _ERROR_MEMBERS, _MOST_STEPS)
 
     def _read_messages(self, messages: list[event_stream.Message]) -> None:
         for head, payload in messages:
