@@ -38,7 +38,8 @@ bench: $(VENV)/.dev ## measure it (ARGS="--quick", "--rounds 9 --write", "--help
 
 .PHONY: test
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end
+	$(BIN)/python -m pytest tests/end_to_end
 
 .PHONY: fuzz
 fuzz: $(VENV)/.dev ## feed the reader of AWS's answers what nobody would send (SECONDS=60)

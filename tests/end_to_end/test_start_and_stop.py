@@ -13,7 +13,7 @@ import pytest
 from tests.end_to_end.streams import CONVERSE, CONVERSE_STREAM, FRAMES, converse_request
 from tests.gateway_process import MASTER_KEY, POLL_SECONDS, GatewayProcess
 from tests.raw_client import RawConnection, exchange, raw_request
-from tests.standin_answers import ACCOUNT
+from tests.standin_answers import ACCOUNT, INPUT_TOKENS, OUTPUT_TOKENS
 from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import event_stream
 
@@ -161,6 +161,13 @@ def test_a_call_is_one_line_of_json(gateway: GatewayProcess, standin: StandinBed
         "bytes_in": len(request.partition(b"\r\n\r\n")[2]),
         "bytes_out": len(reply.body),
         "ended": "complete",
+        "usage_source": "reported",
+        "input_tokens": INPUT_TOKENS,
+        "output_tokens": OUTPUT_TOKENS,
+        "cache_read_tokens": 0,
+        "cache_write_tokens": 0,
+        # 0.06 and 0.24 US dollars for a million tokens
+        "cost": (INPUT_TOKENS * 6 + OUTPUT_TOKENS * 24) / 1e8,
     }
 
 
