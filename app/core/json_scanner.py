@@ -24,6 +24,7 @@ _RUN_IN_ARRAY = re.compile(rb"(?:" + _PLAIN + rb"|" + _STRING + rb")*+", re.DOTA
 # Containers that hold no others are passed at once.
 _FLAT = rb"[\[{](?:" + _PLAIN + rb"|" + _STRING + rb")*+[\]}]"
 _RUN = re.compile(rb"(?:" + _PLAIN + rb"|" + _STRING + rb"|" + _FLAT + rb")*+", re.DOTALL)
+_OPENING, _CLOSING = re.compile(rb"[\[{]++"), re.compile(rb"[\]}]++")
 _STRUCTURE = (b'"', b"[", b"]", b"{", b"}")
 _QUOTE, _BACKSLASH = ord('"'), ord("\\")
 
@@ -188,12 +189,16 @@ class JsonScanner:
             self._filled = True
         elif found in (b"{", b"["):
             self._filled = True
-            self._depth += 1
+            opened = _skip(_OPENING, window, end) - end
+            self._depth += opened
+            return end + opened
         elif found in (b"}", b"]"):
-            self._depth -= 1
+            closed = min(_skip(_CLOSING, window, end) - end, self._depth - 1)
+            self._depth -= closed
             if self._depth == 1:
                 self._state = JsonScanner._end_value
-        return end + len(found) if found and found in b'"{}[]' else end
+            return end + closed
+        return end + len(found) if found == b'"' else end
 
     def _resume(self, window: bytes, position: int) -> int:
         self._state = JsonScanner._nested

@@ -22,7 +22,7 @@ from app.core.usage_readers import reader_for
 _ERROR_MEMBERS = frozenset(("__type", "error", "message", "Message", "Output"))
 # A caller can have a model call a tool with brackets alone, a few of them in each of its 128,000 tokens, and an answer
 # that is not read to its end would cost nothing. Other calls have their turn after each piece of it.
-_MOST_STEPS = 4_000_000
+_MOST_STEPS = 1_000_000
 _FAILURES = ("exception", "error")
 _FAILED = "The reader of this answer's usage failed: a fault of the gateway."
 

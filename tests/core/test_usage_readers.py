@@ -45,7 +45,7 @@ def test_converse_counts_writes_of_unsaid_life_as_those_of_5_minutes() -> None:
 
 
 def test_an_answer_is_read_to_its_end_however_many_brackets_a_tool_is_called_with() -> None:
-    written = b'{"output":{"message":{"content":[{"toolUse":{"input":{"a":[' + b"[[[[]]]]," * 50_000
+    written = b'{"output":{"message":{"content":[{"toolUse":{"input":{"a":[' + b"[[[[]]]]," * 100_000
     found = converse().with_json(written + b'1]}}}]}},"usage":{"inputTokens":9,"outputTokens":64000}}')
     assert (found.source, found.counts) == ("reported", {"input": 9, "output": 64_000})
 
