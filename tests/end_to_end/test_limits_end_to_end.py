@@ -25,7 +25,6 @@ from tests.end_to_end.fleet import (
 )
 from tests.end_to_end.ledger_sums import eventually
 from tests.end_to_end.streams import gated
-from tests.gateway_process import free_port
 from tests.raw_client import RawReply
 from tests.redis_server import RedisServer
 from tests.standin_answers import INPUT_TOKENS, OUTPUT_TOKENS
@@ -38,8 +37,8 @@ AT_ONCE = 20
 # a dead worker is missed after 20 s, which is too long for every run: LIMIT_KILLS=1 waits for it
 KILLS = os.environ.get("LIMIT_KILLS") == "1"
 ENDED_WITHIN_SECONDS = 60.0
-# an endpoint at which nobody listens
-UNREACHABLE = {"AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"http://127.0.0.1:{free_port()}"}
+# port 1 is nobody's
+UNREACHABLE = {"AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": "http://127.0.0.1:1"}
 NOWHERE = "/bedrock/knowledgebases/KB12345678/retrieve"
 STREAM = f"{CONVERSE}-stream"
 
