@@ -14,6 +14,7 @@ from app.core.attribution import ATTRIBUTION_MEMBERS, attribution_of
 from app.core.bedrock_calls import BedrockCall
 from app.core.billed_models import model_in, model_members
 from app.core.callers import Caller
+from app.core.errors import UpstreamSilent
 from app.core.estimates import Ratios
 from app.core.header_rules import Headers
 from app.core.json_skim import Skimmed, skim
@@ -152,9 +153,12 @@ class Bookkeeping:
         complete = record.ended == "complete"
         if tab.tap:
             return tab.tap.usage(complete=complete)
-        if _ENDED.get(record.ended or "failed") in ("client_gone", "stopped"):
-            # whoever gives up while the model reads has it read all the same
-            return Tap(tab.call, tab.facts, self._ratios, _SUCCESS, _NO_HEADERS).usage(complete=False)
+        gave_up = _ENDED.get(record.ended or "failed") in ("client_gone", "stopped")
+        if gave_up or record.error == UpstreamSilent.code:
+            # whoever gives up while the model reads, caller or gateway, has it read all the same
+            facts = replace(tab.facts, text_bytes=tab.facts.text_bytes or tab.facts.body_bytes)
+            call = replace(tab.call, streams=True)
+            return Tap(call, facts, self._ratios, _SUCCESS, _NO_HEADERS).usage(complete=False)
         return UNKNOWN
 
     def _charge(self, tab: Tab, record: CallRecord, usage: Usage, *, reached_aws: bool) -> Charge:

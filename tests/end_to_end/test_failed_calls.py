@@ -57,7 +57,18 @@ def test_a_call_that_never_reached_aws_cost_nothing(impatient: GatewayProcess, r
     assert (row.source, row.cost) == ("unknown", Decimal(0))
 
 
-@pytest.mark.parametrize("how", ["hang", "reset", "close"])
+def test_a_call_that_the_gateway_gave_up_on_is_billed_for_what_its_model_read(
+    impatient: GatewayProcess, standin: StandinBedrock, rows: LedgerRows
+) -> None:
+    standin.script(NoAnswer("hang"), NoAnswer("hang"))
+
+    status, row = after(impatient, rows)
+
+    assert (status, row.ended, row.said["status"]) == (408, "upstream_broken", "failure")
+    assert (row.source, row.cost is not None and row.cost > 0) == ("estimated", True)
+
+
+@pytest.mark.parametrize("how", ["reset", "close"])
 def test_what_aws_did_with_a_call_that_it_never_answered_is_unknown(
     impatient: GatewayProcess, standin: StandinBedrock, rows: LedgerRows, how: str
 ) -> None:

@@ -17,6 +17,7 @@ from app.core.errors import (
     MalformedRequest,
     Throttled,
     UpstreamBroke,
+    UpstreamSilent,
     UpstreamUnreachable,
 )
 from app.core.ledger_entries import NO_WINDOW, Account, Entry
@@ -238,6 +239,21 @@ def test_a_stream_that_its_caller_left_before_aws_answered_is_not_free() -> None
 
     assert (house.entry.ended, house.entry.usage.source) == ("client_gone", "estimated")
     assert house.entry.usage.input_tokens > 10
+
+
+def test_an_answer_that_the_gateway_did_not_wait_for_is_not_free() -> None:
+    """Its model reads all the same: else whoever asks for more than the deadline allows would pay nothing."""
+    house = House(UpstreamSilent("too late"))
+    with pytest.raises(UpstreamSilent):
+        house.call(STREAM, {"messages": [{"role": "user", "content": [{"text": "words " * 30}]}]})
+
+    assert (house.entry.ended, house.entry.status, house.entry.usage.source) == (
+        "upstream_broken",
+        "failure",
+        "estimated",
+    )
+    assert house.entry.charge.cost is not None
+    assert house.entry.charge.cost > 0
 
 
 def test_numbers_that_cannot_be_believed_are_unknown_and_said_so(caplog: pytest.LogCaptureFixture) -> None:

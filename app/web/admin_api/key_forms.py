@@ -29,6 +29,7 @@ from app.web.admin_api.wire_model import WireModel
 
 _AT_ONCE = 500
 # a key's text, its token or its id
+KeyText = Annotated[str, StringConstraints(max_length=512), AfterValidator(storable)]
 Reference = Annotated[str, StringConstraints(min_length=1, max_length=512), AfterValidator(storable)]
 References = Annotated[list[Reference], Field(fail_fast=True, max_length=_AT_ONCE)]
 _NAMES = {"key_alias": "alias", "expires": "expires_at", "duration": "expires_at"}
@@ -111,7 +112,7 @@ class NewKey(KeyFields):
     """A key to be made; `key` is its text, for who has a reason not to have one made."""
 
     unenforced = {"expires": "say by duration how long it lives, such as 30d"}
-    key: Annotated[str | None, StringConstraints(max_length=512), AfterValidator(storable)] = None
+    key: KeyText | None = None
 
 
 class KeyUpdate(KeyFields):
@@ -139,7 +140,7 @@ class KeyRegeneration(KeyFields):
     """Another text for a key, made or `new_key`; the one before works on for `grace_period`, else no more."""
 
     key: Reference | None = None
-    new_key: Annotated[str | None, StringConstraints(max_length=512), AfterValidator(storable)] = None
+    new_key: KeyText | None = None
     grace_period: Text | None = None
 
 
