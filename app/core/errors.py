@@ -29,6 +29,7 @@
         ├── UpstreamSilent              no headers within the deadline
         ├── UpstreamBroke               the connection broke after the request was sent
         └── ClientLeft                  nobody is there to answer
+            └── ClientLeftEarly             nor was anything sent to AWS
 
 `code` is the AWS name that SDKs raise as a typed exception. The HTTP status belongs to web/errors.py. A message says
 what happened and what to do next, and never contains a credential.
