@@ -22,7 +22,9 @@ def _forms() -> Iterator[type[BaseModel]]:
                 yield kind
 
 
-@pytest.mark.parametrize("form", _forms(), ids=lambda form: f"{form.__module__.rpartition('.')[2]}.{form.__name__}")
+@pytest.mark.parametrize(
+    "form", tuple(_forms()), ids=lambda form: f"{form.__module__.rpartition('.')[2]}.{form.__name__}"
+)
 def test_no_value_of_a_field_is_unforeseen(form: type[BaseModel]) -> None:
     for name in form.model_fields:
         for value in ODD:
