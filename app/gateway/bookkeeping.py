@@ -18,7 +18,7 @@ from app.core.errors import UpstreamSilent
 from app.core.estimates import Ratios
 from app.core.header_rules import Headers
 from app.core.json_skim import Skimmed, skim
-from app.core.ledger_entries import Charge, Ended, Entry, Posting
+from app.core.ledger_entries import NO_WINDOW, Account, Charge, Ended, Entry, Posting, Window
 from app.core.messages import CallRecord, Ending, ProxyRequest
 from app.core.prices import PriceBook, PriceQuestion
 from app.core.request_facts import FACT_MEMBERS, request_facts
@@ -133,7 +133,7 @@ class Bookkeeping:
         self._admission.leave(tab.admitted, usage.total_tokens, reached_aws=reached_aws)
         entry = _closed(tab.entry, record, usage, charge, self._now())
         ticket = tab.admitted.ticket_id if reached_aws else None
-        booked = self._ledger.settle(Posting(entry, tab.admitted.accounts(entry.ended_at), ticket))
+        booked = self._ledger.settle(Posting(entry, _accounts(entry, tab.admitted), ticket))
         _note(record, usage, charge)
         record.key_spend = booked.key_spend
         self._soft_budgets.look(tab.admitted.payers, booked.spends, entry.ended_at)
@@ -175,6 +175,14 @@ class Bookkeeping:
         elif charge.cost is None and usage.source != "unknown":
             self._unpriced.note(tab.question.model, record.operation, record.region, charge.entry)
         return charge
+
+
+def _accounts(entry: Entry, admitted: Admitted) -> tuple[tuple[Account, Window], ...]:
+    """Who pays, and the end user, registered or not: whoever is registered later has spent what the rows say."""
+    found = dict(admitted.accounts(entry.ended_at))
+    if entry.counted_end_user is not None:
+        found.setdefault(Account("customer", entry.counted_end_user), NO_WINDOW)
+    return tuple(sorted(found.items(), key=lambda item: item[0]))
 
 
 def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:

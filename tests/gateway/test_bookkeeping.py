@@ -143,7 +143,12 @@ def test_a_row_says_whose_call_it_was_and_who_pays() -> None:
     assert (entry.attribution.end_user, entry.counted_end_user, entry.address) == ("ada", "ada", "192.0.2.1")
     assert (entry.key_tags, entry.attribution.tags) == (("nightly", "search"), ("blue", "nightly"))
     (posting,) = house.ledger.postings
-    payers = Account("key", key.id), Account("team", "team-1"), Account("user", "user-1")
+    payers = (
+        Account("customer", "ada"),
+        Account("key", key.id),
+        Account("team", "team-1"),
+        Account("user", "user-1"),
+    )
     assert posting.accounts == tuple((payer, NO_WINDOW) for payer in payers)
 
 
