@@ -14,9 +14,10 @@ G = TypeVar("G")
 
 @dataclass(frozen=True, slots=True)
 class Known(Generic[G]):
-    """What a name stands for; None: nothing has it."""
+    """What a name stands for, None: nothing has it; and the registry's version when it was looked up."""
 
     grant: G | None
+    version: int
 
 
 class KnownGrants(Generic[G]):
@@ -44,21 +45,25 @@ class KnownGrants(Generic[G]):
             shelf.move_to_end(name)
         return known
 
-    def put(self, name: ChangedName, grant: G | None) -> None:
-        """Remember it; what was not used for longest is forgotten."""
+    def put(self, name: ChangedName, grant: G | None, version: int) -> None:
+        """Remember it, as it was at `version`; what was not used for longest is forgotten."""
         self._forget(name)
         shelf = self._found if grant else self._missing
-        shelf[name] = Known(grant)
+        shelf[name] = Known(grant, version)
         for source in self._sources(grant) if grant else ():
             self._found_by.setdefault(source, set()).add(name)
         if len(shelf) > self._capacity:
             self._forget(next(iter(shelf)))
 
-    def drop(self, changed: ChangedName) -> None:
-        """Forget what the thing of this name had a part in."""
-        self._forget(changed)
-        for name in tuple(self._found_by.get(changed, ())):
-            self._forget(name)
+    def drop(self, changed: ChangedName, version: int) -> None:
+        """Forget what the thing of this name, which changed up to `version`, had a part in.
+
+        What was looked up at that version or later is as it is since the change, and is kept.
+        """
+        for name in (changed, *self._found_by.get(changed, ())):
+            known = self._found.get(name) or self._missing.get(name)
+            if known and known.version < version:
+                self._forget(name)
 
     def clear(self) -> None:
         """Forget everything."""

@@ -80,12 +80,12 @@ class LookUps(Generic[G]):
         """All names there are, of all kinds."""
         self._issued.replace(name for name in names if name[0] in self._kinds)
 
-    def forget(self, names: Iterable[ChangedName] | None) -> None:
-        """What changed; None: anything may have. The watch's lock is held."""
+    def forget(self, names: Iterable[ChangedName] | None, version: int) -> None:
+        """What changed up to `version`; None: anything may have. The watch's lock is held."""
         if names is None:
             self._known.clear()
         for name in names or ():
-            self._known.drop(name)
+            self._known.drop(name, version)
             if name[0] in self._kinds:
                 self._issued.add(name)
 
@@ -129,7 +129,7 @@ class LookUps(Generic[G]):
             # what changed up to the version seen last will not be told again
             flight.kept = self._watch.version is not None and answer.version >= self._watch.version
             if flight.kept:
-                self._known.put(name, answer.grant)
+                self._known.put(name, answer.grant, answer.version)
 
     def _unavailable(self, name: ChangedName) -> StoreUnavailable:
         return StoreUnavailable(

@@ -41,8 +41,8 @@ class Follower(Protocol):
     def learn_names(self, names: Iterable[ChangedName]) -> None:
         """All names by which anything can be looked up."""
 
-    def forget(self, names: Iterable[ChangedName] | None) -> None:
-        """What changed; None: anything may have. The watch's lock is held."""
+    def forget(self, names: Iterable[ChangedName] | None, version: int) -> None:
+        """What changed up to `version`; None: anything may have. The watch's lock is held."""
 
 
 class RegistryWatch:
@@ -138,7 +138,7 @@ class RegistryWatch:
     def _apply(self, changes: Changes, asked_at: float) -> None:
         with self.lock:
             for follower in self._followers:
-                follower.forget(changes.names)
+                follower.forget(changes.names, changes.version)
             self.version = changes.version
             self._learnt_at = asked_at
         if not self.answers:

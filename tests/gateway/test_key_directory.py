@@ -490,3 +490,23 @@ def test_polls_do_not_overtake_each_other(house: House) -> None:
     house.find()
 
     assert house.source.look_ups == []
+
+
+def test_what_was_looked_up_since_it_changed_is_not_forgotten_when_that_is_told(house: House) -> None:
+    """So a key that was made just before the database went away is served meanwhile."""
+    house.source.put(GRANT)
+    house.find()
+    house.later(1)
+    house.source.down = True
+
+    assert house.find() == GRANT
+    assert len(house.source.look_ups) == 1
+
+
+def test_what_was_looked_up_before_it_changed_is_forgotten_when_that_is_told(house: House) -> None:
+    house.find()
+    house.source.put(GRANT)
+    house.later(1)
+    house.find()
+
+    assert len(house.source.look_ups) == 2
