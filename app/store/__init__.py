@@ -1,1 +1,1 @@
-"""The database: the only importer of SQLAlchemy. Hands out core types, never rows."""
+"""Database, spool and Redis: the only importer of SQLAlchemy and redis. Hands out core types, never rows."""

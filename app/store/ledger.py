@@ -13,7 +13,6 @@ from sqlalchemy.exc import DBAPIError
 
 from app.core.errors import StoreUnavailable
 from app.core.ledger_entries import Account, Posting
-from app.core.messages import CallRecord
 from app.store import ledger_postgresql, ledger_sqlite
 from app.store.database import Database
 from app.store.ledger_lines import Line, line_of, pico_of
@@ -27,13 +26,6 @@ _MOST_REMEMBERED = 100_000
 _PASSING = ("40001", "40P01", "26000")
 _PLACES = 12
 _KILLED = "gateway_killed"
-
-
-class NoLedger:
-    """Books nothing: usage and cost are not metered yet. The place where they will be is called all the same."""
-
-    def settle(self, record: CallRecord) -> None:
-        """Called exactly once a call, before the caller sees its end."""
 
 
 class LedgerStore:
