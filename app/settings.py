@@ -30,7 +30,12 @@ _HEROKU_FIRST_BYTE_SECONDS = 28.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Seconds, bytes and names as README.md's table of settings describes them."""
+    """Seconds, bytes and names as README.md's table of settings describes them.
+
+    `max_in_flight`: calls that a worker holds at once, `body_timeout`: how long one body may take to come, both against
+    callers who would keep all others out. `total_timeout` cannot do for the latter: it begins when a call goes to AWS,
+    and is as long as the longest answer, while a body that takes five minutes was sent to hold a place.
+    """
 
     port: int
     workers: int
@@ -51,6 +56,8 @@ class Settings:
     ca_bundle: str | None
     max_body_bytes: int
     buffer_bytes: int
+    max_in_flight: int
+    body_timeout: float
     connect_timeout: float
     first_byte_timeout: float
     read_timeout: float
@@ -109,6 +116,7 @@ class Settings:
             ca_bundle=read.ca_bundle(),
             max_body_bytes=read.integer("OUTCROP_MAX_BODY_BYTES", 32 * _MIB, lowest=1024),
             buffer_bytes=read.integer("OUTCROP_BUFFER_BYTES", 128 * _MIB, lowest=1024),
+            max_in_flight=read.integer("OUTCROP_MAX_IN_FLIGHT", 1000, lowest=1, highest=100_000),
             **_timeouts(read, platform),
             redis_url=read.redis_url(),
             allow_when_down=read.choice("OUTCROP_LIMITS_WHEN_DOWN", ("refuse", "allow")) == "allow",
@@ -125,6 +133,7 @@ class Settings:
 def _timeouts(read: EnvironmentReader, platform: str | None) -> dict[str, float]:
     first_byte = _HEROKU_FIRST_BYTE_SECONDS if platform == "Heroku" else 600
     return {
+        "body_timeout": read.seconds("OUTCROP_BODY_TIMEOUT", 300),
         "connect_timeout": read.seconds("OUTCROP_CONNECT_TIMEOUT", 5),
         "first_byte_timeout": read.seconds("OUTCROP_FIRST_BYTE_TIMEOUT", first_byte),
         "read_timeout": read.seconds("OUTCROP_READ_TIMEOUT", 600),

@@ -53,6 +53,8 @@ DEFAULTS: dict[str, Any] = {
     "read_timeout": 600,
     "total_timeout": 3600,
     "write_timeout": 60,
+    "body_timeout": 300,
+    "max_in_flight": 1000,
     "redis_url": None,
     "allow_when_down": False,
     "hold_output_tokens": 4096,
@@ -94,6 +96,8 @@ GIVEN: list[tuple[str, str, str, Any]] = [
     ("OUTCROP_READ_TIMEOUT", "60", "read_timeout", 60.0),
     ("OUTCROP_TOTAL_TIMEOUT", "900.25", "total_timeout", 900.25),
     ("OUTCROP_WRITE_TIMEOUT", "0.001", "write_timeout", 0.001),
+    ("OUTCROP_BODY_TIMEOUT", "30", "body_timeout", 30.0),
+    ("OUTCROP_MAX_IN_FLIGHT", "200", "max_in_flight", 200),
     ("LOG_FORMAT", "text", "log_format", "text"),
 ]
 IDS = [row[0] for row in GIVEN]
@@ -119,9 +123,16 @@ def test_an_empty_variable_is_unset(variable: str, empty: str) -> None:
     assert load(**{variable: empty}) == load()
 
 
-NUMBERS = ["PORT", "WEB_CONCURRENCY", "OUTCROP_TRUSTED_HOPS", "OUTCROP_MAX_BODY_BYTES", "OUTCROP_BUFFER_BYTES"]
+NUMBERS = [
+    "PORT",
+    "WEB_CONCURRENCY",
+    "OUTCROP_TRUSTED_HOPS",
+    "OUTCROP_MAX_BODY_BYTES",
+    "OUTCROP_BUFFER_BYTES",
+    "OUTCROP_MAX_IN_FLIGHT",
+]
 SECONDS = [
-    *(f"OUTCROP_{name}_TIMEOUT" for name in ("CONNECT", "FIRST_BYTE", "READ", "TOTAL", "WRITE")),
+    *(f"OUTCROP_{name}_TIMEOUT" for name in ("BODY", "CONNECT", "FIRST_BYTE", "READ", "TOTAL", "WRITE")),
     "OUTCROP_KNOWN_KEY_SECONDS",
 ]
 FLAGS = ["AWS_USE_FIPS_ENDPOINT", "AWS_USE_DUALSTACK_ENDPOINT", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"]

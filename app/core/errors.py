@@ -15,6 +15,7 @@
     │   ├── MalformedRequest            cannot be forwarded faithfully
     │   │   ├── MethodUnknown
     │   │   ├── BodyTooLarge
+    │   │   ├── BodyTooSlow                 it comes slower than anybody sends
     │   │   └── NeedsFullDuplex             bidirectional streams
     │   ├── InvalidField                an admin request that cannot be carried out as it stands
     │   │   ├── AlreadyThere                to make a user who is there
@@ -116,6 +117,12 @@ class MethodUnknown(MalformedRequest):
 
 class BodyTooLarge(MalformedRequest):
     """The body passes OUTCROP_MAX_BODY_BYTES."""
+
+
+class BodyTooSlow(MalformedRequest):
+    """The body stopped coming, or comes too slowly. Nothing was sent to AWS: SDKs try again by this code."""
+
+    code = "RequestTimeoutException"
 
 
 class NeedsFullDuplex(MalformedRequest):

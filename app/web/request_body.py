@@ -1,14 +1,18 @@
-"""The caller's body, read when it is wanted and not before, within two bounds: one body, and all bodies together."""
+"""The caller's body, read when it is wanted and not before, within bounds: one body, all bodies together, and time."""
 
-from time import thread_time
+from dataclasses import dataclass
+from time import monotonic, thread_time
 from typing import Any
 
-from gevent import Timeout, sleep
+from gevent import Timeout, get_hub, getcurrent, sleep
 from gunicorn.http.errors import NoMoreData, ParseException
 
-from app.core.errors import BodyTooLarge, ClientLeft, MalformedRequest, WorkerFull
+from app.core.errors import BodyTooLarge, BodyTooSlow, ClientLeft, MalformedRequest, WorkerFull
 
 _PIECE_BYTES = 64 * 1024
+# A body no longer than this is read at once. Of a longer one this is the shortest piece: whether it comes fast enough
+# is seen when a piece has come, or is due.
+_SHORTEST_PIECE_BYTES = 16 * 1024
 # gunicorn takes chunks apart in python, and one-byte chunks cost it 10 us each: 64 KiB of them would hold up every
 # other call for most of a second. So chunked bodies are read in steps that take about as long as this, growing while
 # they are quick, and others have their turn in between.
@@ -42,13 +46,39 @@ class BodyBudget:
         self.held -= size
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How fast a body must come: after `grace_seconds` as many bytes a second on average, and whole in `whole_seconds`.
+
+    Apache's mod_reqtimeout asks for 500 bytes a second after 20 s, Node's server for the whole request within 300 s.
+    """
+
+    grace_seconds: float = 10.0
+    bytes_per_second: float = 1024.0
+    whole_seconds: float = 300.0
+
+    def due(self, size: int) -> float:
+        """Seconds after its beginning by which so much of a body must be here."""
+        return min(self.grace_seconds + size / self.bytes_per_second, self.whole_seconds)
+
+
+_USUAL_PACE = Pace()
+
+
+class _Due(BaseException):
+    """Thrown into a read that takes too long. No Exception: the reader must not take it for one of its own."""
+
+
 class RequestBody:
     """One call's body, still on the wire."""
 
-    def __init__(self, environ: dict[str, Any], max_bytes: int, budget: BodyBudget) -> None:
+    def __init__(self, environ: dict[str, Any], max_bytes: int, budget: BodyBudget, pace: Pace = _USUAL_PACE) -> None:
+        """`environ`: WSGI's, as gunicorn makes it; `max_bytes`: of this body; `budget`: of all bodies."""
         self._input = environ["wsgi.input"]
         self._max_bytes = max_bytes
         self._budget = budget
+        self._pace = pace
+        self._began = 0.0
         self._taken = 0
         self._content = bytearray()
         self._broken = False
@@ -57,16 +87,19 @@ class RequestBody:
         self._left = 0 if self._chunked else int(environ.get("CONTENT_LENGTH") or 0)
 
     def read(self) -> bytes | bytearray:
-        """All of it, once. Raises MalformedRequest, BodyTooLarge, WorkerFull or ClientLeft."""
+        """All of it, once. Raises MalformedRequest, BodyTooLarge, BodyTooSlow, WorkerFull or ClientLeft."""
+        self._began = monotonic()
         if self._chunked:
             return self._read_chunked()
         if self._left > self._max_bytes:
             raise self._too_large()
-        if self._left <= _PIECE_BYTES:
+        if self._left <= _SHORTEST_PIECE_BYTES:
             return self._piece(self._left) if self._left else b""
         # it grows as it comes: a length that is announced and never sent must not count
+        size = _SHORTEST_PIECE_BYTES
         while self._left:
-            self._content += self._piece(min(self._left, _PIECE_BYTES))
+            self._content += self._piece(min(self._left, size))
+            size = min(size * 2, _PIECE_BYTES)
         return self._content
 
     def release(self) -> None:
@@ -77,8 +110,10 @@ class RequestBody:
 
     def discard(self) -> bool:
         """Take what is left off the wire, within bounds; False if the connection must be closed."""
+        if self._broken:
+            return False
         if not self._chunked and not self._left:
-            return not self._broken
+            return True
         read_up = False
         with Timeout(_DISCARD_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
             try:
@@ -86,7 +121,7 @@ class RequestBody:
                 read_up = not self._input.read(1) if self._chunked else self._discard()
             except (OSError, ParseException):
                 pass  # the rest cannot be told from the next request
-        return read_up and not self._broken
+        return read_up
 
     def _discard(self) -> bool:
         size = 0
@@ -130,22 +165,39 @@ class RequestBody:
 
     def _read_some(self, size: int | None) -> bytes:
         """So many bytes, fewer only at the end; with None, a step of a chunked body."""
+        due = self._began + self._pace.due(self._taken + (self._step_bytes if size is None else size))
+        # what gevent's Timeout does, at a fifth of its price: this is on every call's way
+        timer = get_hub().loop.timer(max(due - monotonic(), 0))
+        timer.start(getcurrent().throw, _Due)
         try:
             piece: bytes = self._step() if size is None else self._input.read(size)
+        except _Due:
+            self._broken = True
+            raise self._too_slow() from None
         except TimeoutError as error:
             self._broken = True
-            raise MalformedRequest("The body stopped coming for OUTCROP_WRITE_TIMEOUT.") from error
+            raise BodyTooSlow("The body stopped coming for OUTCROP_WRITE_TIMEOUT: send it again.") from error
         except (ParseException, NoMoreData) as error:
             self._broken = True
             raise MalformedRequest("The chunked body is malformed or ends before its last chunk.") from error
         except OSError as error:
             self._broken = True
             raise ClientLeft("The caller closed its connection while sending its body.") from error
+        finally:
+            timer.stop()
+            timer.close()
         return piece
 
     def _take(self, size: int) -> None:
         self._budget.take(size)
         self._taken += size
+
+    def _too_slow(self) -> BodyTooSlow:
+        pace = self._pace
+        return BodyTooSlow(
+            f"The body comes too slowly: after {pace.grace_seconds:g} s at least {pace.bytes_per_second:g} bytes a "
+            f"second must come on average, and all of it within {pace.whole_seconds:g} s (OUTCROP_BODY_TIMEOUT)."
+        )
 
     def _too_large(self) -> BodyTooLarge:
         return BodyTooLarge(

@@ -37,6 +37,7 @@ STATUSES = {
     errors.CredentialsMissing: (500, "InternalServerException"),
     errors.WorkerFull: (503, "ServiceUnavailableException"),
     errors.UpstreamUnreachable: (503, "ServiceUnavailableException"),
+    errors.BodyTooSlow: (408, "RequestTimeoutException"),
     errors.UpstreamSilent: (408, "ModelTimeoutException"),
     errors.UpstreamBroke: (424, "ModelErrorException"),
     errors.GatewayError: (500, "InternalServerException"),

@@ -2,11 +2,13 @@
 
 from typing import Any
 
+import gevent
 import pytest
+from gevent.event import Event
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
-from app.core.errors import BodyTooLarge, ClientLeft, GatewayError, MalformedRequest, WorkerFull
-from app.web.request_body import BodyBudget, RequestBody
+from app.core.errors import BodyTooLarge, BodyTooSlow, ClientLeft, GatewayError, MalformedRequest, WorkerFull
+from app.web.request_body import BodyBudget, Pace, RequestBody
 
 KIB = 1024
 LIMIT = 256 * KIB
@@ -38,13 +40,37 @@ class EndlessInput(FakeInput):
         return bytes(size)
 
 
+class StallingInput(FakeInput):
+    """A sender that says no more after what is there, and does not leave."""
+
+    def read(self, size: int) -> bytes:
+        piece = super().read(size)
+        if len(piece) < size:
+            Event().wait()
+        return piece
+
+
+class DrippingInput(FakeInput):
+    """A sender of a thousand bytes at most every other millisecond."""
+
+    def read(self, size: int) -> bytes:
+        for _ in range(size // 1000):
+            gevent.sleep(0.002)
+        return super().read(size)
+
+
 def a_body(
-    source: FakeInput, length: int | None = None, *, budget: BodyBudget | None = None, limit: int = LIMIT
+    source: FakeInput,
+    length: int | None = None,
+    *,
+    budget: BodyBudget | None = None,
+    limit: int = LIMIT,
+    pace: Pace | None = None,
 ) -> RequestBody:
     """With a Content-Length, or else in chunks."""
     environ: dict[str, Any] = {"wsgi.input": source}
     environ |= {"HTTP_TRANSFER_ENCODING": "chunked"} if length is None else {"CONTENT_LENGTH": str(length)}
-    return RequestBody(environ, limit, budget or BodyBudget(16 * LIMIT))
+    return RequestBody(environ, limit, budget or BodyBudget(16 * LIMIT), pace or Pace())
 
 
 def sized(content: bytes, **options: Any) -> RequestBody:
@@ -120,7 +146,7 @@ def test_a_body_shorter_than_its_length_is_refused(came: int) -> None:
     [
         (NoMoreData(), MalformedRequest),
         (InvalidChunkSize(b"zz"), MalformedRequest),
-        (TimeoutError(), MalformedRequest),
+        (TimeoutError(), BodyTooSlow),
         (ConnectionResetError(), ClientLeft),
         (BrokenPipeError(), ClientLeft),
     ],
@@ -286,3 +312,56 @@ def test_a_broken_body_is_not_read_again_to_be_discarded() -> None:
 
     assert not body.discard()
     assert source.taken == taken
+
+
+QUICK = 1_000_000_000.0  # bytes a second
+
+
+@pytest.mark.parametrize("came", [0, 1, 16 * KIB, 100 * KIB])
+@pytest.mark.parametrize("length", [None, 200 * KIB])
+def test_a_body_that_stops_coming_is_refused_when_its_grace_is_over(came: int, length: int | None) -> None:
+    """Its sender is still there, and would hold its place for as long as it likes."""
+    body = a_body(StallingInput(bytes(came)), length, pace=Pace(0.01, QUICK))
+    with pytest.raises(BodyTooSlow, match="too slowly"):
+        body.read()
+    assert not body.discard()
+
+
+@pytest.mark.parametrize("length", [None, 100 * KIB])
+def test_a_body_must_come_at_its_pace_on_average(length: int | None) -> None:
+    """No byte is late by itself: all of them together are."""
+    source = DrippingInput(bytes(100 * KIB))
+    with pytest.raises(BodyTooSlow):
+        a_body(source, length, pace=Pace(0.001, 10_000_000.0)).read()
+
+    assert source.taken < 100 * KIB
+
+
+@pytest.mark.parametrize("length", [None, 100 * KIB])
+def test_a_body_must_be_there_in_time_however_it_comes(length: int | None) -> None:
+    """Also one that is fast enough on average for ever."""
+    with pytest.raises(BodyTooSlow, match="OUTCROP_BODY_TIMEOUT"):
+        a_body(DrippingInput(bytes(100 * KIB)), length, pace=Pace(0.001, 1.0, whole_seconds=0.02)).read()
+
+
+@pytest.mark.parametrize("length", [None, 100 * KIB])
+def test_a_slow_body_at_its_pace_is_taken(length: int | None) -> None:
+    """A caller on a thin line is served."""
+    body = a_body(DrippingInput(patterned(100 * KIB)), length, pace=Pace(30.0, 1024.0))
+
+    assert body.read() == patterned(100 * KIB)
+
+
+@pytest.mark.parametrize(
+    ("size", "seconds"),
+    [(0, 10), (1024, 11), (10 * KIB, 20), (290 * KIB, 300), (291 * KIB, 300), (32 * KIB * KIB, 300)],
+)
+def test_a_body_has_ten_seconds_and_one_for_each_kilobyte_up_to_five_minutes(size: int, seconds: float) -> None:
+    """What operators are told."""
+    assert Pace().due(size) == seconds
+
+
+def test_nothing_is_thrown_after_a_body_was_read() -> None:
+    """Its deadline is over with it."""
+    a_body(FakeInput(b"{}"), 2, pace=Pace(0.001, QUICK)).read()
+    gevent.sleep(0.005)
