@@ -34,21 +34,23 @@ from gunicorn.http.errors import (
     ParseException,
     UnsupportedTransferCoding,
 )
-from gunicorn.http.message import Request
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.web.client_connection import end_reading, read_to_the_end
+from app.web.punctual_request import HeadTooSlow, PunctualRequest
 
 _log = logging.getLogger(__name__)
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
 _IDLE_SECONDS = 0.5
 _ANSWER_SECONDS = 1.0
+_INVALID = "ValidationException"
 # Of the master's grace, for booking what was cut
 _BOOKING_SECONDS = 4
 # One header may have 16 KiB; without this all hundred may, and 1.6 MB cost gunicorn 0.3 s of the worker.
 _HEADERS_BYTES = 64 * 1024
 _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
+    (HeadTooSlow, "408 Request Timeout", "The request's head did not come to its end within 20 s of its first byte."),
     (LimitRequestLine, "414 URI Too Long", "The request line is longer than 8,190 bytes."),
     (
         LimitRequestHeaders,
@@ -61,7 +63,7 @@ _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-class _BoundedRequest(Request):  # type: ignore[misc]  # gunicorn ships no types
+class _BoundedRequest(PunctualRequest):
     """All headers together pass this bound and no more: gunicorn looks through all of them anew at every piece."""
 
     max_buffer_headers = property(lambda self: _HEADERS_BYTES, lambda self, value: None)
@@ -127,7 +129,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
             if isinstance(exc, kind) and not own_fault:
                 self.log.warning("refused a request from %s: %s", addr[0] if addr else "", type(exc).__name__)
                 detail = f"{message} ({type(exc).__name__})." if kind is ParseException else message
-                _answer(client, status, "ValidationException", detail)
+                _answer(client, status, "RequestTimeoutException" if kind is HeadTooSlow else _INVALID, detail)
                 return
         self.log.error("error outside the application", exc_info=exc)
         _answer(client, "500 Internal Server Error", "InternalServerException", "Something unforeseen went wrong.")
