@@ -1,7 +1,7 @@
 """gunicorn's reading of requests, bounded in time and work where gunicorn bounds neither.
 
-gunicorn waits for the end of a head for as long as for its beginning, the keep-alive of a minute and a half, so that half
-a request line held a connection that long. And a chunk's line may have 8 KiB of extensions, which nobody sends and
+gunicorn waits for the end of a head for as long as for its beginning, the keep-alive of a minute and a half, so that
+half a request line held a connection that long. And a chunk's line may have 8 KiB of extensions, which nobody sends and
 gunicorn matches against a pattern: 16 MB of them took the worker a quarter of a second at once.
 """
 
@@ -46,7 +46,7 @@ class PunctualRequest(Request):  # type: ignore[misc]  # gunicorn ships no types
 class _ShortLines(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no types
     """Takes chunks apart."""
 
-    def parse_chunk_size(self, unreader: Any, data: bytes | None = None) -> Any:
+    def parse_chunk_size(self, unreader: Any, data: bytes | bytearray | None = None) -> Any:
         """The next chunk's size, and what came after its line. Raises gunicorn's ParseException."""
         if data is None or data.find(b"\r\n", 0, _CHUNK_LINE_BYTES) < 0:
             data = self._with_line(unreader, bytearray(data or b""))
