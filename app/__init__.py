@@ -93,7 +93,9 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     nouns = {
         "models": models.routes(ModelCatalog(bedrock, settings.region, time.monotonic), price_desk.rates),
         "prices": spend_calculation.routes(price_desk),
-        "worker": worker_details.routes(Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog)),
+        "worker": worker_details.routes(
+            Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog, passage.in_flight)
+        ),
     }
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
@@ -124,6 +126,7 @@ def _passage(
         bookkeeping=bookkeeping,
         journal=journal,
         clock=time.monotonic,
+        most_in_flight=settings.max_in_flight,
         tells_aws_who=settings.log_caller_to_aws,
     )
 

@@ -13,6 +13,7 @@ from app.core.policy import RegionRules
 from app.core.request_metadata import identity_of, with_identity
 from app.gateway.bookkeeping import Bookkeeping, Tab
 from app.gateway.doorman import Doorman
+from app.gateway.in_flight import InFlight
 from app.gateway.metered_reply import MeteredReply
 from app.gateway.ports import Bedrock, Body, Client, Journal, UpstreamReply
 from app.gateway.settlement import Settlement
@@ -33,25 +34,28 @@ class Passage:
         bookkeeping: Bookkeeping,
         journal: Journal,
         clock: Callable[[], float],
+        most_in_flight: int = 1000,
         tells_aws_who: bool = False,
     ) -> None:
-        """`tells_aws_who`: write who is calling into what AWS logs of a call."""
+        """`most_in_flight`: calls at once; `tells_aws_who`: write who is calling into what AWS logs of a call."""
+        self.in_flight = InFlight(journal, most_in_flight)
         self._doorman = doorman
         self._operations = operations
         self._regions = regions
         self._bedrock = bedrock
         self._bookkeeping = bookkeeping
-        self._journal = journal
         self._clock = clock
         self._tells_aws_who = tells_aws_who
 
     def open(self, record: CallRecord, client: Client) -> Settlement:
         """A call has arrived: what ends it, exactly once."""
-        return Settlement(record, client, self._bookkeeping, self._journal, self._clock)
+        self.in_flight.arrive()
+        return Settlement(record, client, self._bookkeeping, self.in_flight, self._clock)
 
     def run(self, request: ProxyRequest, body: Body, settlement: Settlement) -> MeteredReply:
         """One call, up to the head of its reply. Raises GatewayError, which ends in settlement.refuse."""
         record = settlement.record
+        self.in_flight.check()
         caller, proof = self._doorman.admit_call(request)
         _note_caller(record, caller)
         call = bedrock_calls.resolve(self._operations, request.method, request.target, request.headers)

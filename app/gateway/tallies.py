@@ -7,6 +7,7 @@ from datetime import datetime
 from threading import Lock
 
 from app.core.messages import CallRecord
+from app.gateway.in_flight import InFlight
 from app.gateway.ports import Journal
 
 
@@ -27,11 +28,15 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
-    """`refused`: calls that this worker refused, by the error's code; `unpriced`: calls whose model has no price."""
+    """`refused`: calls that this worker refused, by the error's code, and of these `turned_away` because it held as many
+    as it may; `in_flight`: that it holds now; `unpriced`: calls whose model has no price.
+    """
 
     refused: Mapping[str, int]
     unpriced: int
     backlog: Backlog
+    in_flight: int = 0
+    turned_away: int = 0
 
 
 class CountingJournal:
@@ -59,12 +64,18 @@ class Tally:
     """Asks all that know of one worker."""
 
     def __init__(
-        self, refused: Callable[[], Mapping[str, int]], unpriced: Callable[[], int], backlog: Callable[[], Backlog]
+        self,
+        refused: Callable[[], Mapping[str, int]],
+        unpriced: Callable[[], int],
+        backlog: Callable[[], Backlog],
+        in_flight: InFlight,
     ) -> None:
         self._refused = refused
         self._unpriced = unpriced
         self._backlog = backlog
+        self._in_flight = in_flight
 
     def now(self) -> Tallies:
         """Without a query."""
-        return Tallies(self._refused(), self._unpriced(), self._backlog())
+        calls = self._in_flight
+        return Tallies(self._refused(), self._unpriced(), self._backlog(), calls.held, calls.turned_away)

@@ -1,5 +1,6 @@
 """What a worker counts: refusals, which have no row in the ledger."""
 
+from app.gateway.in_flight import InFlight
 from app.gateway.tallies import Backlog, CountingJournal, Tally
 from tests.fakes import FakeJournal, a_record
 
@@ -20,8 +21,11 @@ def test_refusals_are_told_and_counted_by_their_codes() -> None:
 
 def test_all_that_a_worker_knows_is_asked_when_it_is_told() -> None:
     refused = {"AccessDeniedException": 1}
-    tally = Tally(lambda: refused, lambda: 7, lambda: BACKLOG)
+    calls = InFlight(FakeJournal(), most=1)
+    tally = Tally(lambda: refused, lambda: 7, lambda: BACKLOG, calls)
+    calls.arrive()
     refused["ThrottlingException"] = 2
     found = tally.now()
 
     assert (found.refused, found.unpriced, found.backlog) == (refused, 7, BACKLOG)
+    assert (found.in_flight, found.turned_away) == (1, 0)

@@ -27,6 +27,8 @@ class WorkerDetails(WireModel):
     status: str = "healthy"
     db: Annotated[str, Field(description="connected, or unreachable by what was booked last.")]
     refused: Annotated[dict[str, int], Field(description="Calls that were refused, by the error's code.")]
+    in_flight: Annotated[int, Field(description="Calls that it holds now.")]
+    turned_away: Annotated[int, Field(description="Calls that were refused as it held OUTCROP_MAX_IN_FLIGHT others.")]
     unpriced: Annotated[int, Field(description="Calls whose model has no price.")]
     ledger: LedgerDetails
 
@@ -46,7 +48,14 @@ def routes(tally: Tally) -> list[Route[Any, Any]]:
             away_since=backlog.away_since,
         )
         db = "unreachable" if backlog.away_since else "connected"
-        return WorkerDetails(db=db, refused=dict(found.refused), unpriced=found.unpriced, ledger=ledger)
+        return WorkerDetails(
+            db=db,
+            refused=dict(found.refused),
+            in_flight=found.in_flight,
+            turned_away=found.turned_away,
+            unpriced=found.unpriced,
+            ledger=ledger,
+        )
 
     summary = "Tell what the worker that answers has refused, and what it has not booked yet."
     return [
