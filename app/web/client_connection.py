@@ -5,6 +5,7 @@ may be minutes away, and a caller that stops reading holds its slot and its conn
 """
 
 import os
+import select
 import socket
 import struct
 from typing import Any
@@ -14,12 +15,17 @@ from gevent.monkey import get_original
 
 from app.core.messages import Cancellation
 
-# gevent's own socket would wait where this one answers at once: the hub itself must never wait
 # How much of what a caller still sends is read after its answer, and how long.
 _LINGER_BYTES = 64 * 1024 * 1024
 _LINGER_SECONDS = 2.0
 _LINGER_NOTHING = struct.pack("ii", 1, 0)
+# A caller who sent something that is not read yet is looked after this often.
+_LOOK_SECONDS = 1.0
+# gevent's own would wait where these answer at once: the hub itself must never wait
 _plain_socket = get_original("socket", "socket")
+_plain_poll = get_original("select", "poll")
+# Linux tells of a peer's end also behind bytes that were not read. Elsewhere only a reset shows.
+_ENDED = getattr(select, "POLLRDHUP", 0)
 
 
 def read_to_the_end(sock: Any) -> None:
@@ -44,6 +50,18 @@ def end_reading(sock: Any) -> None:
             same.shutdown(socket.SHUT_RD)
     except OSError:
         pass  # it is closed already
+
+
+def is_silent(sock: Any) -> bool:
+    """Whether nothing stands in `sock` to be read: neither bytes nor the other side's end."""
+    try:
+        with _plain_socket(fileno=os.dup(sock.fileno())) as same:
+            same.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        return True
+    except OSError:
+        pass  # it is broken, or closed already
+    return False
 
 
 class ClientConnection:
@@ -96,4 +114,16 @@ class ClientConnection:
             except OSError:
                 left = True
         if left:
+            cancellation.cancel("client_left")
+            return
+        # bytes, which stay there until the call has ended: its end behind them must be looked for
+        self._watcher = get_hub().loop.timer(_LOOK_SECONDS, _LOOK_SECONDS)
+        self._watcher.start(self._look, cancellation)
+
+    def _look(self, cancellation: Cancellation) -> None:
+        """Runs in the hub, again and again."""
+        poll = _plain_poll()
+        poll.register(self._socket.fileno(), _ENDED)
+        if poll.poll(0):
+            self.unwatch()
             cancellation.cancel("client_left")
