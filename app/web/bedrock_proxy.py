@@ -26,6 +26,8 @@ from app.web.errors import aws_shaped, status_of
 from app.web.request_body import BodyBudget, RequestBody
 from app.web.request_headers import lower_case_headers
 
+# what must not look like an end to callers who have no other sign of one than the connection's
+_CUT = ("upstream_broke", "deadline", "stopped", "client_stalled")
 # on routes that take no body worth waiting for
 _STALL_SECONDS = 10.0
 # routed to the passage all the same, so that their answer too is one that SDKs can read
@@ -109,7 +111,7 @@ def leave_unread_bodies(response: Response) -> Response:
 
 def _finish(body: RequestBody, client: ClientConnection, record: CallRecord | None, protocol: str | None) -> None:
     """The server is done with the answer: leave the connection fit for the next request, or end it."""
-    if protocol == "HTTP/1.0" and record and record.ended in ("upstream_broke", "deadline"):
+    if protocol == "HTTP/1.0" and record and record.ended in _CUT:
         client.break_off()
     if record and record.ended in ("stopped", "client_left", "client_stalled"):
         client.release()
