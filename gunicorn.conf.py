@@ -14,7 +14,6 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 
-from app import CONNECTIONS  # noqa: E402
 from app.core.errors import StoreUnavailable  # noqa: E402
 from app.environment import SettingsError  # noqa: E402
 from app.settings import Settings  # noqa: E402
@@ -40,7 +39,8 @@ bind = settings.bind
 workers = settings.workers
 # gevent, and idle connections do not hold up a stop
 worker_class = "app.web.gunicorn_worker.DrainingWorker"
-worker_connections = CONNECTIONS
+# near it the worker closes idle ones
+worker_connections = settings.connections
 # Heroku's router reuses a connection for 90 s: whoever closes first while it sends makes it answer H13
 keepalive = 95
 # the heartbeat of the hub, not a limit on calls: streams of any length do not trip it

@@ -66,10 +66,6 @@ from app.web.usage_commands import usage_group
 from app.web.usage_replay_command import replay_command
 from app.web.user_commands import users_group
 
-# As many idle connections to AWS are kept as calls may run at once (gunicorn.conf.py: worker_connections): a connection
-# less costs a TLS handshake on the request path.
-CONNECTIONS = 2000
-
 
 def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None) -> Flask:
     """The WSGI application. Raises SettingsError where `settings` are to be read and are wrong."""
@@ -226,10 +222,12 @@ def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> Bedroc
     endpoints = Endpoints(
         load_table(), settings.endpoint_urls, fips=settings.use_fips, dual_stack=settings.use_dual_stack
     )
+    # as many idle connections to AWS are kept as calls may run: one less costs a TLS handshake on the request path
+    kept = settings.max_in_flight
     return BedrockClient(
         endpoints,
         Signer(credentials, settings.bearer_token),
-        Adapter(timeouts, CONNECTIONS, settings.ca_bundle),
+        Adapter(timeouts, kept, settings.ca_bundle),
         Deadlines(settings.first_byte_timeout, settings.total_timeout),
     )
 

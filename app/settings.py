@@ -24,6 +24,8 @@ _WEAK_VARIETY = 8
 _PLATFORMS = {"DYNO": "Heroku", "RENDER": "Render", "FLY_APP_NAME": "Fly.io", "K_SERVICE": "Cloud Run"}
 _DEFAULT_REGION = "us-east-1"
 _MIB = 1024 * 1024
+# Beside those of calls: idle ones, those that are being refused, health checks, admin routes.
+_MORE_CONNECTIONS = 1000
 # A PaaS router gives up on a call without headers after 30 s, and the caller gets its error page instead of ours.
 _HEROKU_FIRST_BYTE_SECONDS = 28.0
 
@@ -81,6 +83,11 @@ class Settings:
     def bind(self) -> str:
         """gunicorn's address."""
         return f"{'127.0.0.1' if self.loopback_only else '0.0.0.0'}:{self.port}"  # noqa: S104  # behind a master key
+
+    @property
+    def connections(self) -> int:
+        """gunicorn's worker_connections: beyond so many a worker accepts none."""
+        return self.max_in_flight + _MORE_CONNECTIONS
 
     @classmethod
     def load(cls) -> "Settings":

@@ -1,4 +1,4 @@
-"""gunicorn's gevent worker, with four habits mended.
+"""gunicorn's gevent worker, with five habits mended.
 
 A stop waits for every connection to end, and a kept-alive one that nobody uses ends when its keep-alive does: each
 deploy would last the whole grace, and on a PaaS whose router keeps connections open, always. So on a stop the
@@ -6,6 +6,9 @@ connections that wait for a request are closed. Calls under way are not touched.
 
 The master kills at the moment at which the worker's grace ends: a call that is cut then would be neither booked nor
 told. So the worker takes less, and books in what is left.
+
+A worker that holds as many connections as it may accepts no more, also when most of them are kept alive and unused: so
+many idle connections would lock all callers out. So when it comes near, the one that has been idle longest is closed.
 
 Ctrl-C cuts every call and ends in a traceback; here it is a stop like any other, and a second one cuts.
 
@@ -37,13 +40,15 @@ from gunicorn.http.errors import (
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
-from app.web.client_connection import end_reading, read_to_the_end
+from app.web.client_connection import end_reading, is_silent, read_to_the_end
 from app.web.punctual_request import HeadTooSlow, PunctualRequest
 
 _log = logging.getLogger(__name__)
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
 _IDLE_SECONDS = 0.5
 _ANSWER_SECONDS = 1.0
+# So many short of worker_connections idle ones are closed: as a hundred may be accepted before one of them ends.
+_SPARE_CONNECTIONS = 200
 _INVALID = "ValidationException"
 # Of the master's grace, for booking what was cut
 _BOOKING_SECONDS = 4
@@ -91,6 +96,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serves one connection, in a greenlet of its own."""
         self._sockets[getcurrent()] = client
+        if len(self._sockets) > self.worker_connections - _SPARE_CONNECTIONS:
+            self._close_longest_idle()
         try:
             super().handle(listener, client, addr)
         finally:
@@ -105,7 +112,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
             with Timeout(self.cfg.keepalive, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
                 yield
         finally:
-            del self._waiting[greenlet]
+            self._waiting.pop(greenlet, None)
 
     def notify(self) -> None:
         """The heartbeat, once a second, also while the worker drains."""
@@ -133,6 +140,15 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
                 return
         self.log.error("error outside the application", exc_info=exc)
         _answer(client, "500 Internal Server Error", "InternalServerException", "Something unforeseen went wrong.")
+
+    def _close_longest_idle(self) -> None:
+        for greenlet, since in self._waiting.items():  # those that have waited longest come first
+            if monotonic() - since < _IDLE_SECONDS:
+                return
+            if is_silent(self._sockets[greenlet]):
+                del self._waiting[greenlet]  # it is closed once
+                end_reading(self._sockets[greenlet])
+                return
 
     def _close_idle(self) -> None:
         for greenlet, since in list(self._waiting.items()):
