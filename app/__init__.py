@@ -12,7 +12,6 @@ from functools import partial
 from typing import Any
 
 from flask import Flask, request
-from werkzeug.routing import BaseConverter
 
 from app.assembly import Desks, Money, now
 from app.core.errors import StoreUnavailable
@@ -55,6 +54,7 @@ from app.web.admin_api import (
 from app.web.admin_api.routes import Gate, Route, create_blueprint
 from app.web.bedrock_proxy import ProxyOptions
 from app.web.desk_commands import CommandDesks
+from app.web.flask_app import PASSAGE, OutcropFlask
 from app.web.key_commands import keys_group
 from app.web.price_commands import PriceTools, prices_group
 from app.web.request_headers import lower_case_headers
@@ -71,7 +71,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     """The WSGI application. Raises SettingsError where `settings` are to be read and are wrong."""
     settings = settings or Settings.load()
     log_events(settings.log_format)
-    app = _flask()
+    app = OutcropFlask(__name__)
     database = _database(app, settings.database_url)
     credentials = CredentialKeeper(from_botocore())
     bedrock = bedrock or _bedrock_client(settings, credentials)
@@ -178,20 +178,6 @@ def _database_finding(schema: Schema, database: Database) -> Finding:
     return Finding("database", name + text, remedy, warns=state is State.BEHIND)
 
 
-def _flask() -> Flask:
-    app = Flask(__name__, static_folder=None)
-    app.url_map.merge_slashes = False
-    app.url_map.converters["anything"] = _Anything
-    return app
-
-
-class _Anything(BaseConverter):
-    """The rest of a path, whatever it is: the raw request line is what counts."""
-
-    regex = ".*"
-    part_isolating = False
-
-
 def _database(app: Flask, url: str) -> Database:
     """Flask-SQLAlchemy owns the engine; nothing connects yet."""
     app.config.update(SQLALCHEMY_DATABASE_URI=engine_url(url), SQLALCHEMY_ENGINE_OPTIONS=engine_options(url))
@@ -247,7 +233,7 @@ def _guard(loopback_only: LoopbackOnly) -> Callable[[], None]:
     """For the routes that are not the proxy's: it looks for itself, so that its refusals are logged as calls."""
 
     def guard() -> None:
-        if request.blueprint != "bedrock_proxy":
+        if request.blueprint != PASSAGE:
             loopback_only.check(request.environ)
 
     return guard

@@ -8,6 +8,7 @@ cross-origin requests), and a proxy on it by anyone: hence each condition of Loo
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from app.core.address_ranges import parse_address
@@ -42,6 +43,7 @@ def caller_address(environ: Mapping[str, str], trusted_hops: int) -> str | None:
     return _address(forwarded[-trusted_hops].strip(" \t")) if len(forwarded) >= trusted_hops else None
 
 
+@lru_cache(maxsize=1024)
 def _address(text: str) -> str | None:
     with_port = _WITH_PORT.fullmatch(text)
     found = parse_address(with_port["ipv4"] or with_port["ipv6"] if with_port else text)

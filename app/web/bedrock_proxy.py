@@ -23,6 +23,7 @@ from app.gateway.passage import Passage
 from app.web.access import LoopbackOnly, caller_address, requires_virtual_key
 from app.web.client_connection import ClientConnection
 from app.web.errors import aws_shaped, status_of
+from app.web.flask_app import PASSAGE
 from app.web.request_body import BodyBudget, RequestBody
 from app.web.request_headers import lower_case_headers
 
@@ -51,7 +52,7 @@ class ProxyOptions:
 
 def create_blueprint(passage: Passage, options: ProxyOptions) -> Blueprint:
     """The routes /bedrock, /bedrock/... and /<service>/..., for every method."""
-    blueprint = Blueprint("bedrock_proxy", __name__)
+    blueprint = Blueprint(PASSAGE, __name__)
     blueprint.before_request(requires_virtual_key)
     proxy = _Proxy(passage, options)
     for prefix in sorted({"bedrock", *options.services}):
@@ -101,7 +102,7 @@ def _without_frames(error: GatewayError) -> GatewayError:
 
 def leave_unread_bodies(response: Response) -> Response:
     """On the routes that are not the proxy's: a body that nobody read is not gunicorn's to read to its end."""
-    if request.blueprint != "bedrock_proxy":
+    if request.blueprint != PASSAGE:
         environ = request.environ
         body = g.get("request_body") or RequestBody(environ, 0, BodyBudget(0))
         client = ClientConnection(environ.get("gunicorn.socket"), _STALL_SECONDS)

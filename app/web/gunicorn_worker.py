@@ -28,6 +28,7 @@ from uuid import uuid4
 
 import gevent
 from gevent import Timeout, getcurrent
+from gunicorn.http import wsgi
 from gunicorn.http.errors import (
     ExpectationFailed,
     InvalidResponseHeader,
@@ -41,7 +42,9 @@ from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
 from app.web.client_connection import end_reading, is_silent, read_to_the_end
-from app.web.punctual_request import HeadTooSlow, PunctualRequest
+from app.web.punctual_request import HeadTooSlow
+from app.web.server_request import BoundedRequest
+from app.web.server_response import ServerResponse
 
 _log = logging.getLogger(__name__)
 # A request's first bytes and its last may come a moment apart: a connection that has waited less may be in between.
@@ -52,8 +55,6 @@ _SPARE_CONNECTIONS = 200
 _INVALID = "ValidationException"
 # Of the master's grace, for booking what was cut
 _BOOKING_SECONDS = 4
-# One header may have 16 KiB; without this all hundred may, and 1.6 MB cost gunicorn 0.3 s of the worker.
-_HEADERS_BYTES = 64 * 1024
 _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
     (HeadTooSlow, "408 Request Timeout", "The request's head did not come to its end within 20 s of its first byte."),
     (LimitRequestLine, "414 URI Too Long", "The request line is longer than 8,190 bytes."),
@@ -68,13 +69,9 @@ _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
-class _BoundedRequest(PunctualRequest):
-    """All headers together pass this bound and no more: gunicorn looks through all of them anew at every piece."""
-
-    max_buffer_headers = property(lambda self: _HEADERS_BYTES, lambda self, value: None)
-
-
-RequestParser.mesg_class = _BoundedRequest
+# gunicorn asks these two places for the class of requests and of responses
+RequestParser.mesg_class = BoundedRequest
+wsgi.Response = ServerResponse
 
 
 class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no types
