@@ -28,8 +28,8 @@ class Backlog:
 
 @dataclass(frozen=True, slots=True)
 class Tallies:
-    """`refused`: calls that this worker refused, by the error's code, and of these `turned_away` because it held as many
-    as it may; `in_flight`: that it holds now; `unpriced`: calls whose model has no price.
+    """`refused`: calls that this worker refused, by the error's code, and of these `turned_away` as it held as many as
+    it may; `in_flight`: that it holds now; `unpriced`: calls whose model has no price.
     """
 
     refused: Mapping[str, int]
