@@ -14,6 +14,7 @@ from gevent import Timeout, get_hub
 from gevent.monkey import get_original
 
 from app.core.messages import Cancellation
+from app.web.patience import PATIENCE
 
 # How much of what a caller still sends is read after its answer, and how long.
 _LINGER_BYTES = 64 * 1024 * 1024
@@ -33,14 +34,18 @@ def read_to_the_end(sock: Any) -> None:
 
     A close with bytes unread makes a reset of it, and a reset takes back what was sent and not read yet.
     """
-    with Timeout(_LINGER_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
-        try:
+    if not PATIENCE.take():
+        return
+    try:
+        with Timeout(_LINGER_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
             sock.shutdown(socket.SHUT_WR)
             left = _LINGER_BYTES
             while left > 0 and (data := sock.recv(65536)):
                 left -= len(data)
-        except OSError:
-            pass  # it is closed already
+    except OSError:
+        pass  # it is closed already
+    finally:
+        PATIENCE.give_back()
 
 
 def end_reading(sock: Any) -> None:

@@ -8,6 +8,7 @@ from gevent import Timeout, get_hub, getcurrent, sleep
 from gunicorn.http.errors import NoMoreData, ParseException
 
 from app.core.errors import BodyTooLarge, BodyTooSlow, ClientLeft, MalformedRequest, WorkerFull
+from app.web.patience import PATIENCE
 
 _PIECE_BYTES = 64 * 1024
 # A body no longer than this is read at once. Of a longer one this is the shortest piece: whether it comes fast enough
@@ -114,13 +115,17 @@ class RequestBody:
             return False
         if not self._chunked and not self._left:
             return True
+        if not PATIENCE.take():
+            return False
         read_up = False
-        with Timeout(_DISCARD_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
-            try:
+        try:
+            with Timeout(_DISCARD_SECONDS, False):  # noqa: FBT003  # gevent's way to say: end the block, raise nothing
                 # chunks of a refused call are not taken apart: that is work, and anybody could ask for it
                 read_up = not self._input.read(1) if self._chunked else self._discard()
-            except (OSError, ParseException):
-                pass  # the rest cannot be told from the next request
+        except (OSError, ParseException):
+            pass  # the rest cannot be told from the next request
+        finally:
+            PATIENCE.give_back()
         return read_up
 
     def _discard(self) -> bool:

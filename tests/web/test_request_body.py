@@ -8,6 +8,7 @@ from gevent.event import Event
 from gunicorn.http.errors import InvalidChunkSize, NoMoreData
 
 from app.core.errors import BodyTooLarge, BodyTooSlow, ClientLeft, GatewayError, MalformedRequest, WorkerFull
+from app.web.patience import PATIENCE, Patience
 from app.web.request_body import BodyBudget, Pace, RequestBody
 
 KIB = 1024
@@ -365,3 +366,27 @@ def test_nothing_is_thrown_after_a_body_was_read() -> None:
     """Its deadline is over with it."""
     a_body(FakeInput(b"{}"), 2, pace=Pace(0.001, QUICK)).read()
     gevent.sleep(0.005)
+
+
+def test_so_many_refused_callers_are_waited_for_at_once_and_no_more() -> None:
+    """Else whoever sends half a body to be refused keeps connections from others."""
+    patience = Patience(2)
+
+    assert [patience.take() for _ in range(3)] == [True, True, False]
+    patience.give_back()
+    assert [patience.take(), patience.take()] == [True, False]
+
+
+def test_nothing_is_discarded_for_one_caller_too_many() -> None:
+    """Its connection is closed."""
+    taken = 0
+    while PATIENCE.take():
+        taken += 1
+    source = FakeInput(bytes(9))
+    try:
+        assert not a_body(source, 9).discard()
+        assert source.taken == 0
+    finally:
+        for _ in range(taken):
+            PATIENCE.give_back()
+    assert a_body(source, 9).discard()
