@@ -93,8 +93,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
     def handle(self, listener: Any, client: Any, addr: Any) -> None:
         """Serves one connection, in a greenlet of its own."""
         self._sockets[getcurrent()] = client
-        if len(self._sockets) > self.worker_connections - _SPARE_CONNECTIONS:
-            self._close_longest_idle()
+        self._close_longest_idle(min(self._surplus, 1))
         try:
             super().handle(listener, client, addr)
         finally:
@@ -116,6 +115,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         super().notify()
         if not self.alive:
             self._close_idle()
+        self._close_longest_idle(self._surplus)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
         """SIGINT and SIGQUIT end a worker as SIGTERM does; a second Ctrl-C cuts what is still under way."""
@@ -138,14 +138,20 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         self.log.error("error outside the application", exc_info=exc)
         _answer(client, "500 Internal Server Error", "InternalServerException", "Something unforeseen went wrong.")
 
-    def _close_longest_idle(self) -> None:
-        for greenlet, since in self._waiting.items():  # those that have waited longest come first
-            if monotonic() - since < _IDLE_SECONDS:
+    @property
+    def _surplus(self) -> int:
+        return len(self._sockets) - (self.worker_connections - _SPARE_CONNECTIONS)
+
+    def _close_longest_idle(self, count: int) -> None:
+        if count <= 0:
+            return
+        for greenlet, since in list(self._waiting.items()):  # those that have waited longest come first
+            if count == 0 or monotonic() - since < _IDLE_SECONDS:
                 return
             if is_silent(self._sockets[greenlet]):
                 del self._waiting[greenlet]  # it is closed once
                 end_reading(self._sockets[greenlet])
-                return
+                count -= 1
 
     def _close_idle(self) -> None:
         for greenlet, since in list(self._waiting.items()):
