@@ -224,6 +224,7 @@ def _proxy_options(settings: Settings, services: frozenset[str]) -> ProxyOptions
         max_body_bytes=settings.max_body_bytes,
         buffer_bytes=settings.buffer_bytes,
         stall_seconds=settings.write_timeout,
+        body_seconds=settings.body_timeout,
         loopback_only=LoopbackOnly() if settings.loopback_only else None,
         trusted_hops=settings.trusted_hops,
     )

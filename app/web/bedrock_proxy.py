@@ -24,7 +24,7 @@ from app.web.access import LoopbackOnly, caller_address, requires_virtual_key
 from app.web.client_connection import ClientConnection
 from app.web.errors import aws_shaped, status_of
 from app.web.flask_app import PASSAGE
-from app.web.request_body import BodyBudget, RequestBody
+from app.web.request_body import BodyBudget, Pace, RequestBody
 from app.web.request_headers import lower_case_headers
 
 # what must not look like an end to callers who have no other sign of one than the connection's
@@ -46,6 +46,7 @@ class ProxyOptions:
     max_body_bytes: int
     buffer_bytes: int
     stall_seconds: float
+    body_seconds: float
     loopback_only: LoopbackOnly | None
     trusted_hops: int = 0
 
@@ -70,6 +71,7 @@ class _Proxy:
         self._passage = passage
         self._options = options
         self._budget = BodyBudget(options.buffer_bytes)
+        self._pace = Pace(whole_seconds=options.body_seconds)
 
     def forward(self, decoded: str = "") -> Response:
         """The one view."""
@@ -77,7 +79,7 @@ class _Proxy:
         record = CallRecord(str(uuid4()), datetime.now(UTC), time.monotonic(), environ["REQUEST_METHOD"])
         client = ClientConnection(environ.get("gunicorn.socket"), self._options.stall_seconds)
         settlement = self._passage.open(record, client)
-        body = RequestBody(environ, self._options.max_body_bytes, self._budget)
+        body = RequestBody(environ, self._options.max_body_bytes, self._budget, self._pace)
         finish = partial(_finish, body, client, record, environ.get("SERVER_PROTOCOL"))
         reply = None
         error = GatewayError("Something unforeseen went wrong in the gateway; its log says what.")
