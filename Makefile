@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 help: ## list the commands
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 
-# A stamp is older than a pin that changed, which is then installed.
+# A stamp is older than a pin that changed, which is then installed. pip refuses whatever has not one of the hashes there.
 $(VENV)/.run: requirements.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) not found: install Python 3.11 or later, or say make PYTHON=/path/to/python3.11"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) does not run or is older than 3.11: say make PYTHON=/path/to/python3.11"; exit 1; }
@@ -77,3 +77,28 @@ $(CLIENTS)/node_modules/.done: $(CLIENTS)/package.json $(CLIENTS)/package-lock.j
 .PHONY: clients
 clients: $(VENV)/.dev .venv-clients/.done $(CLIENTS)/node_modules/.done ## drive real clients through the gateway (installs 1 GB of them)
 	$(BIN)/python -m checks.clients
+
+# What each .in file names goes into the .txt beside it, with all it brings, for every Python from 3.11 on and every
+# platform. What is pinned already stays; `make pins ARGS=--upgrade` takes the newest of what the .in files leave open.
+# The order matters: the second is held to the first.
+PINNED := requirements requirements-dev $(CLIENTS)/requirements $(CLIENTS)/requirements-litellm \
+	checks/audit/requirements checks/pins/requirements
+PIN := .venv-pins/bin/uv pip compile --quiet --no-config --system-certs --universal --python-version 3.11 \
+	--generate-hashes --custom-compile-command "make pins"
+
+.venv-pins/.done .venv-audit/.done: .venv-%/.done: checks/%/requirements.txt
+	@test -x .venv-$*/bin/python || $(PYTHON) -m venv .venv-$*
+	.venv-$*/bin/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
+.PHONY: pins
+pins: .venv-pins/.done ## pin what the .in files name, with hashes (ARGS=--upgrade)
+	for each in $(PINNED); do $(PIN) $(ARGS) --output-file $$each.txt $$each.in || exit 1; done
+
+.PHONY: audit
+audit: .venv-audit/.done ## look for known holes in what the gateway runs on (asks PyPI)
+	@found=$$(.venv-audit/bin/pip-audit --strict --disable-pip --require-hashes --requirement requirements.txt) || { \
+		test -z "$$found" && echo "NOT AUDITED: PyPI did not tell of every requirement whether it has known holes" \
+			|| echo "$$found"; \
+		exit 1; \
+	}

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-from psycogreen.gevent import gevent_wait_callback
+from gevent.socket import wait_read, wait_write
 from psycopg2 import OperationalError, extensions
 
 # over what a server that lives allows a statement (database.py)
@@ -40,7 +40,7 @@ def silence_of(seconds: float, heard: Callable[[], None] | None = None) -> Itera
 def _wait(connection: Any) -> None:
     seconds = _silence_seconds.get()
     try:
-        gevent_wait_callback(connection, timeout=seconds)
+        _until_answered(connection, seconds)
     except TimeoutError:
         # where it was this worker that was held up, the answer is there by now
         if connection.poll() != extensions.POLL_OK:
@@ -48,3 +48,17 @@ def _wait(connection: Any) -> None:
     heard = _heard.get()
     if heard:
         heard()
+
+
+def _until_answered(connection: Any, seconds: float) -> None:
+    """What psycopg2 asks of a wait callback: https://www.psycopg.org/docs/advanced.html (coroutine libraries).
+
+    Raises TimeoutError.
+    """
+    while (state := connection.poll()) != extensions.POLL_OK:
+        if state == extensions.POLL_READ:
+            wait_read(connection.fileno(), timeout=seconds)
+        elif state == extensions.POLL_WRITE:
+            wait_write(connection.fileno(), timeout=seconds)
+        else:
+            raise OperationalError(f"psycopg2 is in no state that is known: {state!r}")
