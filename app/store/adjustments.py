@@ -130,13 +130,14 @@ def _written(account: Account, balance: Balance) -> Mapping[str, Any]:
 
 def _add_totals(connection: Connection, sums: Sums) -> None:
     """What is carried counts by its cost alone."""
-    if not sums.totals:
+    totals = sums.totals()
+    if not totals:
         return
     dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
     nothing: dict[str, Any] = dict.fromkeys(TOTALS, 0)
     rows = [
         {"day": day, "kind": kind, "id": name, **nothing, "cost": Decimal(parts["cost"]).scaleb(-12)}
-        for (day, kind, name), parts in sorted(sums.totals.items())
+        for (day, kind, name), parts in sorted(totals.items())
     ]
     statement = dialect.insert(DAILY_TOTALS).values(rows)
     added = {"cost": DAILY_TOTALS.c.cost + statement.excluded.cost}

@@ -13,6 +13,7 @@ from app.core.errors import GatewayError, StoreUnavailable
 from app.core.ledger_entries import Account, Booked, Posting
 from app.core.posting_json import line_of, posting_of, sealed
 from app.store.disk_thread import off_the_hub
+from app.store.driver import DRIVER_ERRORS
 from app.store.spool import Spool
 from app.store.spool_file import SpoolFailed, SpoolFile
 
@@ -23,7 +24,7 @@ MOST_AT_ONCE = 500
 _MOST_KEPT = 10_000
 # What a posting can be the cause of; what is no posting's fault is StoreUnavailable.
 _FAULTS = (ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-_UNBOOKABLE = (*_FAULTS, GatewayError, SQLAlchemyError)
+_UNBOOKABLE = (*_FAULTS, GatewayError, SQLAlchemyError, *DRIVER_ERRORS)
 
 
 class Books(Protocol):

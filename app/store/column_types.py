@@ -90,17 +90,21 @@ class Json(TypeDecorator[Any]):
     cache_ok = True
 
 
-def dump_json(value: Any) -> str:
-    """What the engine writes JSON with. Raises ValueError for NaN, which is no JSON."""
-    return json.dumps(value, default=_plain, allow_nan=False, separators=(",", ":"))
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Decimal):
         return int(value) if value == value.to_integral_value() else float(value)
     if isinstance(value, datetime):
         return value.isoformat()
     raise TypeError(f"{type(value).__name__} does not go into JSON")
+
+
+# Made once: json.dumps makes one for each value.
+_ENCODER = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":"))
+
+
+def dump_json(value: Any) -> str:
+    """What the engine writes JSON with. Raises ValueError for NaN, which is no JSON."""
+    return _ENCODER.encode(value)
 
 
 def _has_surrogates(text: str) -> bool:

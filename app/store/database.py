@@ -18,6 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.errors import StoreUnavailable
 from app.store import gevent_driver, sqlite
 from app.store.column_types import dump_json
+from app.store.driver import DriverConnection, driver_connection, replace_closed
 from app.store.failures import unavailable_where_it_is
 
 # At most 3 connections a worker: the smallest hosted plans allow 20 in all. One of them is the ledger writer's alone.
@@ -52,12 +53,12 @@ def engine_options(url: str) -> dict[str, Any]:
         return options | {"connect_args": {"check_same_thread": False}}
     session = f"-c statement_timeout={_STATEMENT_MS}"
     connect = {"connect_timeout": _CONNECT_SECONDS, "options": session, **_KEEPALIVES}
-    return options | {"pool_pre_ping": True, "pool_recycle": 300, "connect_args": connect}
+    return options | {"pool_recycle": 300, "use_native_hstore": False, "connect_args": connect}
 
 
 def _booking_options(url: str) -> dict[str, Any]:
-    """The same for the connection that books, which is asked all the time: nobody looks first whether it lives."""
-    options = engine_options(url) | {"pool_size": _BOOKING_POOL_SIZE, "pool_pre_ping": False}
+    """The same for the connection that books."""
+    options = engine_options(url) | {"pool_size": _BOOKING_POOL_SIZE}
     if url.startswith("sqlite"):
         return options
     connect = dict(options["connect_args"])
@@ -80,11 +81,9 @@ class Database:
         self.engine = engine
         self.is_sqlite = engine.dialect.name == "sqlite"
         self._booking_engine = create_engine(engine.url, **_booking_options(engine.dialect.name))
-        self._bookings: Engine = self._booking_engine
+        for one in (engine, self._booking_engine):
+            (sqlite.prepare if self.is_sqlite else replace_closed)(one)
         if self.is_sqlite:
-            sqlite.prepare(engine)
-            sqlite.prepare(self._booking_engine)
-            self._bookings = self._booking_engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
             self._statements = engine.execution_options(**{sqlite.BEGIN: ""})
             self._snapshots = engine
             self._changes = engine.execution_options(**{sqlite.BEGIN: sqlite.WRITE})
@@ -144,11 +143,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def booking(self) -> Iterator[Connection]:
-        """For the ledger's writer, on the connection that is its alone: on PostgreSQL each statement is a transaction,
-        on SQLite all is one. A connection that the server closed is noticed by the first statement only.
-        """
-        with _turn(self._booking), unavailable_where_it_is(), self._bookings.begin() as connection:
+    def booking(self) -> Iterator[DriverConnection]:
+        """For the ledger's writer, on the connection that is its alone. Raises DRIVER_ERRORS too."""
+        with _turn(self._booking), unavailable_where_it_is(), driver_connection(self._booking_engine) as connection:
             yield connection
 
     @contextmanager

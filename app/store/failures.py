@@ -5,10 +5,12 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, StatementError
+import psycopg2
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.errors import GatewayError, InvalidField, StoreUnavailable
+from app.store.driver import DRIVER_ERRORS
 
 _log = logging.getLogger(__name__)
 _RETRY_SECONDS = 5
@@ -16,6 +18,7 @@ _LONGEST_REASON = 300
 # SQLite files every mistake in a statement under OperationalError too, with this code
 _SQLITE_MISTAKE = sqlite3.SQLITE_ERROR
 _SQLITE_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
+_AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, sqlite3.InterfaceError)
 # PostgreSQL's codes: a table or a column is not there, the server lets nobody write (a standby)
 _NO_SCHEMA, _READ_ONLY = ("42P01", "42703"), "25006"
 _NO_SCHEMA_SQLITE = ("no such table", "no such column", "has no column named")
@@ -34,16 +37,26 @@ def unavailable_where_it_is() -> Iterator[None]:
             raise cause from None
         if isinstance(cause, ValueError) and not isinstance(error, DBAPIError):
             raise InvalidField(f"A value cannot be stored: {cause}.") from None
-        if _has_no_schema(cause):
-            _log.error("the database has not this version's tables: run flask --app wsgi db upgrade")
-            raise _unavailable("The gateway's database has not been brought up to date.") from None
-        if _is_away(error):
-            raise _unavailable("The gateway's database does not answer.", _reason(cause)) from None
+        broken = isinstance(error, DBAPIError) and error.connection_invalidated
+        if unavailable := _told(cause, broken=broken):
+            raise unavailable from None
         raise
-    except sqlite3.OperationalError as error:  # from sqlite.py, which speaks to the driver itself
-        if error.sqlite_errorcode == _SQLITE_MISTAKE:
-            raise
-        raise _unavailable("The gateway's database is busy.") from None
+    except DRIVER_ERRORS as error:  # from driver.py and sqlite.py
+        if unavailable := _told(error):
+            raise unavailable from None
+        raise
+
+
+def _told(cause: BaseException | None, *, broken: bool = False) -> StoreUnavailable | None:
+    """None: a mistake of ours, or a value that no column holds. `broken`: the connection, by it."""
+    if _has_no_schema(cause):
+        _log.error("the database has not this version's tables: run flask --app wsgi db upgrade")
+        return _unavailable("The gateway's database has not been brought up to date.")
+    if isinstance(cause, sqlite3.OperationalError) and cause.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY:
+        return _unavailable("The gateway's database is busy.")
+    if broken or _is_away(cause):
+        return _unavailable("The gateway's database does not answer.", _reason(cause))
+    return None
 
 
 def _unavailable(what: str, reason: str = "") -> StoreUnavailable:
@@ -62,11 +75,9 @@ def _has_no_schema(cause: BaseException | None) -> bool:
     return getattr(cause, "pgcode", None) in _NO_SCHEMA
 
 
-def _is_away(error: StatementError) -> bool:
-    if isinstance(error, DBAPIError) and error.connection_invalidated:
-        return True
-    if isinstance(error.orig, sqlite3.OperationalError):
-        return error.orig.sqlite_errorcode != _SQLITE_MISTAKE
-    if isinstance(error.orig, sqlite3.DatabaseError):
-        return error.orig.sqlite_errorcode & 0xFF in _SQLITE_NO_DATABASE
-    return isinstance(error, OperationalError | InterfaceError) or getattr(error.orig, "pgcode", None) == _READ_ONLY
+def _is_away(cause: BaseException | None) -> bool:
+    if isinstance(cause, sqlite3.OperationalError):
+        return cause.sqlite_errorcode != _SQLITE_MISTAKE
+    if isinstance(cause, sqlite3.DatabaseError):
+        return cause.sqlite_errorcode & 0xFF in _SQLITE_NO_DATABASE
+    return isinstance(cause, _AWAY) or getattr(cause, "pgcode", None) == _READ_ONLY

@@ -4,21 +4,21 @@ Each line once, by its request id, however often and from wherever it is handed 
 with its lines, or nothing is.
 """
 
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from decimal import Decimal
-
-from sqlalchemy import Connection, delete
-from sqlalchemy.exc import DBAPIError
+from typing import Protocol
 
 from app.core.errors import StoreUnavailable
 from app.core.ledger_entries import Account, Posting
 from app.store import ledger_postgresql, ledger_sqlite
 from app.store.database import Database
-from app.store.ledger_lines import Line, line_of, pico_of
+from app.store.driver import DRIVER_ERRORS, DriverConnection, Rows
+from app.store.ledger_lines import COLUMNS, Line, LinesAreThere, line_of
 from app.store.ledger_pruning import prune
-from app.store.ledger_sums import sums_of
-from app.store.money_rows import LEDGER
+from app.store.ledger_sums import Sums, sums_of
 
 _ATTEMPTS = 8
 _MOST_REMEMBERED = 100_000
@@ -26,6 +26,20 @@ _MOST_REMEMBERED = 100_000
 _PASSING = ("40001", "40P01", "26000")
 _PLACES = 12
 _KILLED = "gateway_killed"
+# JSON that says under what a line was counted
+_COUNTED = ("key_tags", "claimed_tags", "note")
+
+
+class _Sql(Protocol):
+    """What both databases do, each in its own words: ledger_sqlite.py, ledger_postgresql.py."""
+
+    def alone(self, connection: DriverConnection, /) -> AbstractContextManager[None]: ...
+    def transaction(self, connection: DriverConnection, /) -> AbstractContextManager[None]: ...
+    def book(
+        self, connection: DriverConnection, lines: Sequence[Line], sums: Sums, tickets: Sequence[str], now: datetime
+    ) -> Rows: ...
+    def known(self, connection: DriverConnection, request_ids: Sequence[str]) -> set[str]: ...
+    def taken_out(self, connection: DriverConnection, request_ids: Sequence[str], ended: str) -> Rows: ...
 
 
 class LedgerStore:
@@ -35,6 +49,7 @@ class LedgerStore:
         """`clock`: UTC; tells postings that come late from those of budget windows under way."""
         self._database = database
         self._clock = clock
+        self._sql: _Sql = ledger_sqlite if database.is_sqlite else ledger_postgresql
         # accounts whose balances are known to be there; of PostgreSQL only
         self._there: set[Account] = set()
 
@@ -53,15 +68,12 @@ class LedgerStore:
                 with self._database.booking() as connection:
                     try:
                         return self._book(connection, wanted, tickets)
-                    except (ledger_postgresql.LinesAreThere, ledger_postgresql.BalancesAreMissing):
-                        self._there.clear()
-                        raise _Again from None
-                    except DBAPIError as error:
-                        if _passes(error, attempt):
+                    except DRIVER_ERRORS as error:
+                        if _passes(error, connection, attempt):
                             raise _Again from None
                         raise
-            except _Again:
-                continue
+            except (_Again, LinesAreThere, ledger_postgresql.BalancesAreMissing):
+                self._there.clear()
         raise StoreUnavailable("The ledger is too busy. Try again in a few seconds.", retry_after=1)
 
     def prune(self, older_than: datetime, progress: Callable[[int], None] = lambda _: None) -> int:
@@ -74,25 +86,26 @@ class LedgerStore:
         """
         return prune(self._database, older_than, progress)
 
-    def _book(self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]) -> dict[Account, Decimal]:
-        if self._database.is_sqlite:
-            return self._book_unknown(connection, wanted, tickets)
-        self._add_balances(connection, wanted)
+    def _book(
+        self, connection: DriverConnection, wanted: Sequence[Posting], tickets: list[str]
+    ) -> dict[Account, Decimal]:
+        if not self._database.is_sqlite:
+            self._add_balances(connection, wanted)
         try:
-            return self._book_new(connection, wanted, tickets, {})
-        except ledger_postgresql.LinesAreThere:
-            with ledger_postgresql.transaction(connection):
+            with self._sql.alone(connection):
+                return self._book_new(connection, wanted, tickets, {})
+        except LinesAreThere:
+            with self._sql.transaction(connection):
                 return self._book_unknown(connection, wanted, tickets)
 
     def _book_unknown(
-        self, connection: Connection, wanted: Sequence[Posting], tickets: list[str]
+        self, connection: DriverConnection, wanted: Sequence[Posting], tickets: list[str]
     ) -> dict[Account, Decimal]:
         """Of postings of which some may be there."""
-        dialect = ledger_sqlite if self._database.is_sqlite else ledger_postgresql
-        known = dialect.known(connection, [posting.entry.request_id for posting in wanted])
+        known = self._sql.known(connection, [posting.entry.request_id for posting in wanted])
         # whoever takes such a line away first is the one to replace it
         real = {posting.entry.request_id for posting in wanted if posting.entry.ended != _KILLED}
-        replaced = _taken_out(connection, sorted(known & real))
+        replaced = self._taken_out(connection, sorted(known & real))
         fresh = [
             posting
             for posting in wanted
@@ -100,7 +113,12 @@ class LedgerStore:
         ]
         return self._book_new(connection, fresh, tickets, replaced)
 
-    def _add_balances(self, connection: Connection, postings: Sequence[Posting]) -> None:
+    def _taken_out(self, connection: DriverConnection, request_ids: Sequence[str]) -> dict[str, Line]:
+        rows = self._sql.taken_out(connection, request_ids, _KILLED) if request_ids else ()
+        lines = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+        return {line["request_id"]: {**line, **{name: json.loads(line[name]) for name in _COUNTED}} for line in lines}
+
+    def _add_balances(self, connection: DriverConnection, postings: Sequence[Posting]) -> None:
         new = {account for posting in postings for account, _ in posting.accounts} - self._there
         if new:
             ledger_postgresql.add_balances(connection, new)
@@ -110,15 +128,14 @@ class LedgerStore:
 
     def _book_new(
         self,
-        connection: Connection,
+        connection: DriverConnection,
         postings: Sequence[Posting],
         tickets: list[str],
         replaced: Mapping[str, Line],
     ) -> dict[Account, Decimal]:
         lines = [line_of(posting.entry) for posting in postings]
         sums = sums_of(zip(postings, lines, strict=True), replaced)
-        book = ledger_sqlite.book if self._database.is_sqlite else ledger_postgresql.book
-        rows = book(connection, lines, sums, tickets, self._clock())
+        rows = self._sql.book(connection, lines, sums, tickets, self._clock())
         return {Account(kind, name): Decimal(spend).scaleb(-_PLACES) for kind, name, spend in rows}
 
 
@@ -126,10 +143,10 @@ class _Again(Exception):
     """Nothing was booked, and nothing stands in the way."""
 
 
-def _passes(error: DBAPIError, attempt: int) -> bool:
-    if error.connection_invalidated:
+def _passes(error: Exception, connection: DriverConnection, attempt: int) -> bool:
+    if connection.broken:
         return attempt == 0  # the server closed it some time ago
-    return getattr(error.orig, "pgcode", None) in _PASSING
+    return getattr(error, "pgcode", None) in _PASSING
 
 
 def _once(postings: Iterable[Posting]) -> list[Posting]:
@@ -140,10 +157,3 @@ def _once(postings: Iterable[Posting]) -> list[Posting]:
         if before is None or (before.entry.ended == _KILLED and posting.entry.ended != _KILLED):
             found[posting.entry.request_id] = posting
     return list(found.values())
-
-
-def _taken_out(connection: Connection, request_ids: Sequence[str]) -> dict[str, Line]:
-    if not request_ids:
-        return {}
-    gone = delete(LEDGER).where(LEDGER.c.request_id.in_(request_ids), LEDGER.c.ended == _KILLED).returning(*LEDGER.c)
-    return {row["request_id"]: {**row, "cost": pico_of(row["cost"])} for row in connection.execute(gone).mappings()}

@@ -22,19 +22,25 @@ _LARGEST = 2**63 - 1
 _PICO = Decimal("1e-12")
 _PLACES = 12
 _LARGEST_USD = Decimal(_LARGEST) * _PICO
+_DAY_LETTERS, _MOMENT_LETTERS = len("2026-11-25"), len("2026-11-25 12:00:00.123456")
 _EMPTY_OBJECT, _EMPTY_LIST = "{}", "[]"
 _JSON_COLUMNS = [column.name for column in LEDGER.c if isinstance(column.type, Json)]
 Line = dict[str, Any]
 
 
+class LinesAreThere(Exception):
+    """Of the lines to be booked, one or more."""
+
+
 def line_of(entry: Entry) -> Line:
-    """Its columns: moments as they are, JSON as text, money in 10^-12 USD; None where there is nothing."""
+    """Its columns: moments and JSON as text, money in 10^-12 USD; None where there is nothing."""
+    started_at = moment_of(entry.started_at)
     return {
         "request_id": entry.request_id,
         "kind": entry.kind,
-        "day": day_of(entry.started_at),
-        "started_at": entry.started_at,
-        "ended_at": entry.ended_at,
+        "day": started_at[:_DAY_LETTERS],
+        "started_at": started_at,
+        "ended_at": moment_of(entry.ended_at),
         **_whose(entry),
         **_call(entry),
         **_used(entry.usage),
@@ -112,12 +118,18 @@ def row_of_entry(entry: Entry) -> Mapping[str, Any]:
     """The same as SQLAlchemy's columns take it: what only few are written of."""
     line = line_of(entry)
     parsed = {name: json.loads(line[name]) for name in _JSON_COLUMNS}
-    return {**line, **parsed, "cost": None if line["cost"] is None else Decimal(line["cost"]).scaleb(-_PLACES)}
+    cost = None if line["cost"] is None else Decimal(line["cost"]).scaleb(-_PLACES)
+    return {**line, **parsed, "cost": cost, "started_at": entry.started_at, "ended_at": entry.ended_at}
+
+
+def moment_of(moment: datetime) -> str:
+    """In UTC without saying so, as SQLite's columns hold it: 2026-11-25 12:00:00.123456."""
+    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:_MOMENT_LETTERS]
 
 
 def day_of(moment: datetime) -> str:
     """The UTC day, as 2026-11-25."""
-    return moment.astimezone(UTC).date().isoformat()
+    return moment_of(moment)[:_DAY_LETTERS]
 
 
 def name_of(name: str | None) -> str | None:
@@ -187,3 +199,7 @@ def _cleaned(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_cleaned(one) for one in value]
     return value
+
+
+# in the order in which they stand in a line
+COLUMNS = tuple(line_of(Entry("", datetime.min.replace(tzinfo=UTC), datetime.min.replace(tzinfo=UTC))))

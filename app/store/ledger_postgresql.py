@@ -5,110 +5,87 @@ that those who book at the same time wait for each other and never in a circle. 
 fails.
 """
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import Connection, Table
-from sqlalchemy.exc import DBAPIError
+from psycopg2 import errors
+from sqlalchemy import Table
 
 from app.core.ledger_entries import Account
 from app.store.balance_moves import POSTGRESQL, assigned, moved, sum_of
-from app.store.column_types import Json
-from app.store.ledger_lines import Line
+from app.store.column_types import Json, dump_json
+from app.store.driver import DriverConnection, Rows
+from app.store.ledger_lines import COLUMNS, Line, LinesAreThere, moment_of
 from app.store.ledger_sums import TOTALS, Sums
 from app.store.money_rows import DAILY_TOTALS, LEDGER
 
-_UNIQUE, _NOT_NULL, _NO_SUCH_STATEMENT = "23505", "23502", "26000"
 _PREPARED = "outcrop_booking_prepared"
 _EXECUTE = "EXECUTE outcrop_book (%s, %s, %s, %s, %s)"
-
-
-class LinesAreThere(Exception):
-    """Of the lines to be booked, one or more."""
 
 
 class BalancesAreMissing(Exception):
     """Of the accounts that a batch moves."""
 
 
+def alone(_: DriverConnection) -> AbstractContextManager[None]:
+    """For `book` and nothing else: it is one statement."""
+    return nullcontext()
+
+
+def transaction(connection: DriverConnection) -> AbstractContextManager[None]:
+    """For all that is here."""
+    return connection.transaction()
+
+
 def book(
-    connection: Connection, lines: Sequence[Line], sums: Sums, tickets: Sequence[str], now: datetime
-) -> Iterable[Any]:
+    connection: DriverConnection, lines: Sequence[Line], sums: Sums, tickets: Sequence[str], now: datetime
+) -> Rows:
     """Rows of kind, id and spend, one for each balance that moved.
 
     Raises LinesAreThere where one of the lines is, and BalancesAreMissing where one is: nothing was booked.
     """
     if _PREPARED not in connection.info:
-        connection.exec_driver_sql(_STATEMENT)
+        connection.run(_STATEMENT)
         connection.info[_PREPARED] = True
-    values = (_of_lines(lines), json.dumps(tickets), _of_moves(sums), _of_totals(sums), now)
+    values = (_of_lines(lines), dump_json(tickets), _of_moves(sums), _of_totals(sums), f"{moment_of(now)}+00")
     try:
-        return connection.exec_driver_sql(_EXECUTE, values).all()
-    except DBAPIError as error:
-        code = getattr(error.orig, "pgcode", None)
-        if code == _UNIQUE:
-            raise LinesAreThere from None
-        if code == _NOT_NULL:
-            raise BalancesAreMissing from None
-        if code == _NO_SUCH_STATEMENT:
-            del connection.info[_PREPARED]  # a pooler between us and the server gave us another session
+        return connection.rows(_EXECUTE, values)
+    except errors.UniqueViolation:
+        raise LinesAreThere from None
+    except errors.NotNullViolation:
+        raise BalancesAreMissing from None
+    except errors.InvalidSqlStatementName:
+        del connection.info[_PREPARED]  # a pooler between us and the server gave us another session
         raise
 
 
-def known(connection: Connection, request_ids: Sequence[str]) -> set[str]:
+def known(connection: DriverConnection, request_ids: Sequence[str]) -> set[str]:
     """Those of which there are lines."""
-    return set(connection.exec_driver_sql(_KNOWN, (list(request_ids),)).scalars())
+    return {name for (name,) in connection.rows(_KNOWN, (list(request_ids),))}
 
 
-def add_balances(connection: Connection, accounts: Iterable[Account]) -> None:
+def taken_out(connection: DriverConnection, request_ids: Sequence[str], ended: str) -> Rows:
+    """Delete the lines of these that ended so, and return their columns, in the order of the table's."""
+    return connection.rows(_TAKE_OUT, (list(request_ids), ended))
+
+
+def add_balances(connection: DriverConnection, accounts: Iterable[Account]) -> None:
     """Those that are not there, with nothing spent. In a transaction of its own."""
-    said = json.dumps([{"kind": account.kind, "id": account.id} for account in accounts])
-    connection.exec_driver_sql(_ADD_BALANCES, (said,))
-
-
-@contextmanager
-def transaction(connection: Connection) -> Iterator[None]:
-    """Several statements as one, on a connection that ends each by itself."""
-    connection.exec_driver_sql("BEGIN")
-    try:
-        yield
-    except BaseException:
-        if not connection.invalidated:
-            connection.exec_driver_sql("ROLLBACK")
-        raise
-    connection.exec_driver_sql("COMMIT")
+    connection.run(_ADD_BALANCES, (dump_json([{"kind": account.kind, "id": account.id} for account in accounts]),))
 
 
 def _of_lines(lines: Iterable[Line]) -> str:
-    said = [{name: value for name, value in line.items() if value is not None} for line in lines]
-    return json.dumps(said, default=datetime.isoformat)
+    return dump_json([{name: value for name, value in line.items() if value is not None} for line in lines])
 
 
 def _of_moves(sums: Sums) -> str:
-    moves = [
-        {
-            "kind": account.kind,
-            "id": account.id,
-            "ended_at": move.ended_at,
-            "duration": move.window.duration,
-            "resets_at": move.window.resets_at,
-            "open": move.open,
-            "total": move.total,
-            "minute": move.minute,
-            "tokens": move.tokens,
-            "tokens_before": move.tokens_before,
-        }
-        for account, move in sums.moves.items()
-    ]
-    return json.dumps(moves, default=datetime.isoformat)
+    return dump_json([move.columns(account) for account, move in sums.moves.items()])
 
 
 def _of_totals(sums: Sums) -> str:
-    return json.dumps(
-        [{"day": day, "kind": kind, "id": name, **parts} for (day, kind, name), parts in sums.totals.items()]
+    return dump_json(
+        [{"day": day, "kind": kind, "id": name, **parts} for (day, kind, name), parts in sums.totals().items()]
     )
 
 
@@ -119,21 +96,23 @@ def _typed(table: Table, names: Iterable[str]) -> str:
 
 _TYPES: Mapping[str, str] = {
     "Words": 'text COLLATE "C"',
-    "Moment": "timestamptz",
+    "Moment": "timestamp",  # in UTC without saying so
     "Count": "bigint",
     "Dollars": "bigint",
     "Float": "double precision",
     "Boolean": "boolean",
     "Json": "text",
 }
-_LINE = [column.name for column in LEDGER.c]
-_SELECTED = ", ".join(f"{column.name}::json" if isinstance(column.type, Json) else column.name for column in LEDGER.c)
+_STORED: Mapping[str, str] = {"Json": "::json", "Moment": " AT TIME ZONE 'UTC'"}
+_SELECTED = ", ".join(f"{name}{_STORED.get(type(LEDGER.c[name].type).__name__, '')}" for name in COLUMNS)
+_READ = ", ".join(f"{name}::text" if isinstance(LEDGER.c[name].type, Json) else name for name in COLUMNS)
 _DAY = [column.name for column in DAILY_TOTALS.primary_key]
 _MOVED = assigned(moved(POSTGRESQL))
 _ADDED = {name: f"t.{name} + excluded.{name}" for name in TOTALS} | {
     "cost": sum_of(POSTGRESQL, "t.cost", "excluded.cost")
 }
 _KNOWN = "SELECT request_id FROM ledger WHERE request_id = ANY(%s)"
+_TAKE_OUT = f"DELETE FROM ledger WHERE request_id = ANY(%s) AND ended = %s RETURNING {_READ}"  # noqa: S608  # put together from names of our own columns
 _ADD_BALANCES = """
 INSERT INTO balances (kind, id, spend, total_spend, held, in_flight, minute, requests, tokens)
 SELECT kind, id, 0, 0, 0, 0, 0, 0, 0 FROM json_to_recordset(%s) AS new (kind text COLLATE "C", id text COLLATE "C")
@@ -143,8 +122,8 @@ ORDER BY kind, id ON CONFLICT DO NOTHING
 _STATEMENT = f"""
 PREPARE outcrop_book (json, json, json, json, timestamptz) AS
 WITH booked AS (
-    INSERT INTO ledger ({", ".join(_LINE)})
-    SELECT {_SELECTED} FROM json_to_recordset($1) AS line ({_typed(LEDGER, _LINE)})
+    INSERT INTO ledger ({", ".join(COLUMNS)})
+    SELECT {_SELECTED} FROM json_to_recordset($1) AS line ({_typed(LEDGER, COLUMNS)})
     ORDER BY request_id
     RETURNING 1
 ), ended AS (
@@ -157,12 +136,13 @@ WITH booked AS (
     FROM ended, json_array_elements(ended.claims) AS claim
     GROUP BY 1, 2
 ), move AS MATERIALIZED (
-    SELECT coalesce(paid.kind, freed.kind) AS kind, coalesce(paid.id, freed.id) AS id, paid.ended_at, paid.duration,
-        paid.resets_at, coalesce(paid.open, 0) AS open, coalesce(paid.total, 0) AS total, paid.minute, paid.tokens,
-        paid.tokens_before, coalesce(freed.hold, 0) AS hold, coalesce(freed.places, 0) AS places
+    SELECT coalesce(paid.kind, freed.kind) AS kind, coalesce(paid.id, freed.id) AS id, paid.duration,
+        paid.ended_at AT TIME ZONE 'UTC' AS ended_at, paid.resets_at AT TIME ZONE 'UTC' AS resets_at,
+        coalesce(paid.open, 0) AS open, coalesce(paid.total, 0) AS total, paid.minute, paid.tokens, paid.tokens_before,
+        coalesce(freed.hold, 0) AS hold, coalesce(freed.places, 0) AS places
     FROM json_to_recordset($3) AS paid (
-        kind text COLLATE "C", id text COLLATE "C", ended_at timestamptz, duration text COLLATE "C",
-        resets_at timestamptz, open bigint, total bigint, minute bigint, tokens bigint, tokens_before bigint
+        kind text COLLATE "C", id text COLLATE "C", ended_at timestamp, duration text COLLATE "C",
+        resets_at timestamp, open bigint, total bigint, minute bigint, tokens bigint, tokens_before bigint
     ) FULL JOIN freed ON paid.kind = freed.kind AND paid.id = freed.id
 ), there AS MATERIALIZED (
     SELECT b.kind, b.id FROM move JOIN balances AS b ON b.kind = move.kind AND b.id = move.id

@@ -3,6 +3,7 @@
 A batch is summed before it is booked, so that a database changes each row once, however many postings move it.
 """
 
+from bisect import bisect
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +11,7 @@ from typing import Any
 
 from app.core.ledger_entries import OTHER, Account, Posting, Window
 from app.core.model_names import foundation_model
-from app.store.ledger_lines import Line, capped, name_of
+from app.store.ledger_lines import Line, capped, moment_of, name_of
 
 TOTALS = (
     "calls",
@@ -31,16 +32,9 @@ TOTALS = (
     "under_100s",
     "longer",
 )
-_BUCKETS = (
-    (100, "under_100ms"),
-    (300, "under_300ms"),
-    (1_000, "under_1s"),
-    (3_000, "under_3s"),
-    (10_000, "under_10s"),
-    (30_000, "under_30s"),
-    (100_000, "under_100s"),
-    (float("inf"), "longer"),
-)
+# a call counts in the first that it is under
+_LIMITS_MS = (100, 300, 1_000, 3_000, 10_000, 30_000, 100_000)
+_BUCKETS = TOTALS[-len(_LIMITS_MS) - 1 :]
 _TOKENS = ("input_tokens", "output_tokens", "cache_read_tokens", "cache_write_tokens")
 TotalKey = tuple[str, str, str]  # day, kind, id: the table's primary key
 Sum = dict[str, Any]
@@ -71,22 +65,52 @@ class Move:
             self.tokens = 0
         self.ended_at, self.window, self.minute = at, window, minute
 
+    def columns(self, account: Account) -> dict[str, Any]:
+        """With the account's, as the statements take them: moments as text, in UTC without saying so."""
+        resets_at = self.window.resets_at
+        return {
+            "kind": account.kind,
+            "id": account.id,
+            "ended_at": moment_of(self.ended_at),
+            "duration": self.window.duration,
+            "resets_at": resets_at and moment_of(resets_at),
+            "open": self.open,
+            "total": self.total,
+            "minute": self.minute,
+            "tokens": self.tokens,
+            "tokens_before": self.tokens_before,
+        }
+
 
 @dataclass(slots=True)
 class Sums:
     """Of a batch."""
 
     moves: dict[Account, Move] = field(default_factory=dict)
-    totals: dict[TotalKey, Sum] = field(default_factory=dict)
+    # what is counted under the same names is summed before it is counted under each
+    _groups: dict[tuple[Any, ...], Sum] = field(default_factory=dict)
 
     def count(self, line: Line, tags: Iterable[str], claimed_tags: Iterable[str], sign: int = 1) -> None:
         """Into the daily totals; `sign` -1: out of them. Adjustments and carried sums count by their cost alone."""
-        parts = _parts_of(line) if line["kind"] == "call" else {"cost": line["cost"] or 0}
-        for kind, name in _counted(line, tags, claimed_tags):
-            total = self.totals.setdefault((line["day"], kind, name), {})
-            for part, amount in parts.items():
-                total[part] = total.get(part, 0) + sign * amount
+        model = line["model"]
+        if model is not None and _may_be_made_up(line):
+            model = OTHER
+        names = (line["key_id"], line["team_id"], line["user_id"], line["counted_end_user"], model)
+        _add(
+            self._groups.setdefault((line["day"], names, tuple(tags), tuple(claimed_tags)), {}),
+            _parts_of(line) if line["kind"] == "call" else {"cost": line["cost"] or 0},
+            sign,
+        )
+
+    def totals(self) -> dict[TotalKey, Sum]:
+        """The parts of each day's totals that are not 0."""
+        found: dict[TotalKey, Sum] = {}
+        for (day, names, tags, claimed_tags), parts in self._groups.items():
+            for kind, name in _counted(names, tags, claimed_tags):
+                _add(found.setdefault((day, kind, name), {}), parts)
+        for total in found.values():
             total["cost"] = capped(total.get("cost", 0))
+        return found
 
     def pay(self, posting: Posting, cost: int, tokens: int) -> None:
         """Onto each of the posting's accounts. Postings come in the order in which they ended."""
@@ -120,6 +144,11 @@ def sums_of(postings: Iterable[tuple[Posting, Line]], replaced: Mapping[str, Lin
     return sums
 
 
+def _add(total: Sum, parts: Sum, sign: int = 1) -> None:
+    for part, amount in parts.items():
+        total[part] = total.get(part, 0) + sign * amount
+
+
 def _parts_of(line: Line) -> Sum:
     parts: Sum = {name: line[name] for name in _TOKENS if line[name]}
     parts["calls"] = 1
@@ -132,28 +161,23 @@ def _parts_of(line: Line) -> Sum:
     duration = line["duration_ms"]
     if duration is not None:
         parts["duration_ms"] = duration
-        parts[next(name for limit, name in _BUCKETS if duration < limit or name == "longer")] = 1
+        parts[_BUCKETS[bisect(_LIMITS_MS, duration)]] = 1
     return parts
 
 
-def _counted(line: Line, tags: Iterable[str], claimed_tags: Iterable[str]) -> Iterator[tuple[str, str]]:
+def _counted(
+    names: Iterable[str | None], tags: Iterable[str], claimed_tags: Iterable[str]
+) -> Iterator[tuple[str, str]]:
     yield "all", ""
-    for kind, column in _NAMED:
-        if line[column] is not None:
-            yield kind, name_of(line[column]) or ""
-    if line["model"] is not None:
-        yield "model", OTHER if _may_be_made_up(line) else name_of(line["model"]) or ""
-    for kind, names in (("tag", tags), ("claimed_tag", claimed_tags)):
-        for name in dict.fromkeys(map(name_of, names)):
-            yield kind, name or ""
+    for kind, name in zip(_NAMED, names, strict=True):
+        if name is not None:
+            yield kind, name_of(name) or ""
+    for kind, its_tags in (("tag", tags), ("claimed_tag", claimed_tags)):
+        for tag in dict.fromkeys(map(name_of, its_tags)):
+            yield kind, tag or ""
 
 
-_NAMED = (
-    ("key", "key_id"),
-    ("team", "team_id"),
-    ("user", "user_id"),
-    ("end_user", "counted_end_user"),
-)
+_NAMED = ("key", "team", "user", "end_user", "model")
 # How AWS refuses a model that there is not, or that the account may not use; 499: its caller did not wait for that
 _REFUSED = (400, 403, 404, 499)
 

@@ -1,5 +1,6 @@
 """What SQLite needs to be told: a write-ahead log, foreign keys, and transactions that begin when we say so."""
 
+from contextlib import AbstractContextManager
 from sqlite3 import SQLITE_BUSY, OperationalError
 from sqlite3 import Connection as SqliteConnection
 from time import monotonic, sleep
@@ -7,24 +8,49 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, event
 
+from app.store.driver import DriverConnection
+
 # The execution option that says how a transaction begins: a reader's snapshot by default, "" for none at all.
 BEGIN = "outcrop_begin"
 READ = "BEGIN"
 # Takes the write lock at once. A reader that goes on to write fails where another wrote meanwhile, without waiting.
 WRITE = "BEGIN IMMEDIATE"
 _WAIT_SECONDS = 5.0
-_POLL_SECONDS = 0.005
+# Most transactions of others take half a millisecond; who waits for a long one asks less often.
+_SOON_SECONDS, _POLL_SECONDS = 0.0005, 0.005
 # SQLite answers without anybody else's having had a turn: between statements they have one, as often as this.
 _TURN_SECONDS = 0.01
 # not 0: gevent would go on with who is ready, and look for nobody who became so
 _PAUSE_SECONDS = 0.00001
+_TURN = "outcrop_gave_turn_at"
+
+
+def writing(connection: DriverConnection) -> AbstractContextManager[None]:
+    """A transaction that has the write lock from its begin."""
+
+    def begin() -> None:
+        _patiently(connection.driver, WRITE)
+        connection.info[_TURN] = monotonic()
+
+    return connection.transaction(begin)
+
+
+def give_others_a_turn(info: dict[Any, Any]) -> None:
+    """A change of ten thousand keys would else stop every other call of the worker until it is made.
+
+    `info`: of the connection.
+    """
+    now = monotonic()
+    if now - info.get(_TURN, 0.0) > _TURN_SECONDS:
+        sleep(_PAUSE_SECONDS)
+        info[_TURN] = monotonic()
 
 
 def prepare(engine: Engine) -> None:
     """Attach to a new engine."""
     event.listen(engine, "connect", _connected)
     event.listen(engine, "begin", _begun)
-    event.listen(engine, "before_cursor_execute", _give_others_a_turn)
+    event.listen(engine, "before_cursor_execute", _executing)
 
 
 def _connected(connection: SqliteConnection, _: Any) -> None:
@@ -43,17 +69,13 @@ def _begun(connection: Connection) -> None:
     if statement == WRITE:
         _patiently(driver, statement)
         # a short change gives nobody a turn: all other writers wait for it
-        connection.info["gave_turn_at"] = monotonic()
+        connection.info[_TURN] = monotonic()
     elif statement:
         driver.execute(statement)
 
 
-def _give_others_a_turn(connection: Connection, *_: Any) -> None:
-    """A change of ten thousand keys would else stop every other call of the worker until it is made."""
-    now = monotonic()
-    if now - connection.info.get("gave_turn_at", 0.0) > _TURN_SECONDS:
-        sleep(_PAUSE_SECONDS)
-        connection.info["gave_turn_at"] = monotonic()
+def _executing(connection: Connection, *_: object) -> None:
+    give_others_a_turn(connection.info)
 
 
 def _patiently(connection: Any, statement: str) -> None:
@@ -61,7 +83,7 @@ def _patiently(connection: Any, statement: str) -> None:
 
     Raises OperationalError after as long as SQLite would wait.
     """
-    deadline = monotonic() + _WAIT_SECONDS
+    deadline, pause = monotonic() + _WAIT_SECONDS, _SOON_SECONDS
     connection.execute("PRAGMA busy_timeout = 0")
     try:
         while True:
@@ -70,7 +92,8 @@ def _patiently(connection: Any, statement: str) -> None:
             except OperationalError as error:
                 if error.sqlite_errorcode & 0xFF != SQLITE_BUSY or monotonic() > deadline:
                     raise
-                sleep(_POLL_SECONDS)
+                sleep(pause)
+                pause = min(2 * pause, _POLL_SECONDS)
             else:
                 return
     finally:

@@ -21,6 +21,7 @@ from app.store.database import Database, engine_options, engine_url
 from app.store.registry import Change, Registry
 from app.store.schema import Schema
 from tests.databases import private_postgres
+from tests.fake_books import eventually
 from tests.gateway_process import REPOSITORY, free_port
 from tests.store.conftest import Put
 from tests.store.samples import KEY, NOW, TEAM
@@ -86,11 +87,11 @@ def test_connections_that_the_server_closed_are_replaced(postgresql_url: str) ->
     database = Database.at(postgresql_url)
     registry = Registry(database, lambda: NOW)
     registry.changes_since(0)
-    ended = text("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
-                 " AND pid <> pg_backend_pid()")  # fmt: skip
+    others = "FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
     other = Database.at(postgresql_url)
     with other.statement() as connection:
-        assert connection.execute(ended).all()
+        assert connection.execute(text(f"SELECT pg_terminate_backend(pid) {others}")).all()
+        eventually(lambda: connection.execute(text(f"SELECT count(*) {others}")).scalar() == 0)
 
     assert registry.changes_since(0).version == 0
     other.close()
@@ -101,8 +102,9 @@ def test_a_worker_has_at_most_three_connections(database_url: str) -> None:
     options = engine_options(database_url) | {"pool_timeout": 0.05}
     database = Database(create_engine(engine_url(database_url), **options))
     with ExitStack() as held:
-        for use in (database.statement, database.statement, database.booking):
-            held.enter_context(use()).execute(text("SELECT 1"))
+        for _ in range(2):
+            held.enter_context(database.statement()).execute(text("SELECT 1"))
+        held.enter_context(database.booking()).run("SELECT 1")
         with pytest.raises(StoreUnavailable, match="connections to its database are in use"):
             Registry(database, lambda: NOW).changes_since(0)
     database.close()

@@ -155,7 +155,7 @@ def test_a_statement_that_the_server_forgot_is_made_ready_again(postgresql_url: 
     ledger = LedgerStore(database, lambda: NOW)
     ledger.book([posting("a")])
     with database.booking() as connection:
-        connection.exec_driver_sql("DEALLOCATE ALL")
+        connection.run("DEALLOCATE ALL")
 
     assert ledger.book([posting("b")])
     database.close()
