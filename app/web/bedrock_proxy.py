@@ -4,18 +4,19 @@ Everything is taken from the raw request line (gunicorn's RAW_URI): PATH_INFO is
 be forwarded faithfully.
 """
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
-from uuid import uuid4
 
 from flask import Blueprint, Response, g, request
 
 from app.core import credentials, targets
 from app.core.bedrock_calls import METHODS
+from app.core.call_ids import call_id
 from app.core.errors import GatewayError
 from app.core.messages import CallRecord, ProxyRequest
 from app.gateway.metered_reply import MeteredReply, ReplyCut
@@ -76,7 +77,13 @@ class _Proxy:
     def forward(self, decoded: str = "") -> Response:
         """The one view."""
         environ = request.environ
-        record = CallRecord(str(uuid4()), datetime.now(UTC), time.monotonic(), environ["REQUEST_METHOD"])
+        now = time.time()
+        record = CallRecord(
+            call_id(int(now * 1000), os.urandom),
+            datetime.fromtimestamp(now, UTC),
+            time.monotonic(),
+            environ["REQUEST_METHOD"],
+        )
         client = ClientConnection(environ.get("gunicorn.socket"), self._options.stall_seconds)
         settlement = self._passage.open(record, client)
         body = RequestBody(environ, self._options.max_body_bytes, self._budget, self._pace)
