@@ -7,11 +7,11 @@ waits too long, or comes while the database is away, writes to the spool, with a
 import atexit
 import logging
 import sys
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import islice
-from threading import Condition, Event, Thread
+from threading import Event, Lock, Thread
 from time import monotonic
 
 from app.core.errors import StoreUnavailable
@@ -82,11 +82,13 @@ class LedgerWriter:
         self._disk_is_lost = disk_is_lost
         self._pace = pace
         self._now = now
-        self._changed = Condition()
-        self._queue: dict[int, _Call] = {}
+        # of calls and of what else there is to do: set by whoever has something, cleared before it is looked for
+        self._wake = Event()
+        self._queue: deque[_Call] = deque()
         self._under_way: list[_Call] = []
         self._asked: list[Event] = []
         self._answering: list[Event] = []
+        self._lock = Lock()
         self._thread: Thread | None = None
         self._round_began: float | None = None
         self._away_since: datetime | None = None
@@ -97,18 +99,14 @@ class LedgerWriter:
     def settle(self, posting: Posting) -> Booked:
         """Returns once it is committed, or stands on the disk; port Ledger. Never raises."""
         call = _Call(posting)
-        with self._changed:
-            waits = not self._closing and self._away_since is None and not self._stuck()
-            if waits:
-                self._queue[id(call)] = call
-                self._changed.notify_all()
-        if waits:
+        if not self._closing and self._away_since is None and not self._stuck():
+            self._queue.append(call)
+            self._wake.set()
             self.start()
             call.ended.wait(self._pace.wait)
-        with self._changed:
-            self._queue.pop(id(call), None)
-            call.left = not call.ended.is_set()
-        if call.left:
+        # in this order: whoever ends a call that has not left sees to it. Seen to twice, it is booked once.
+        call.left = True
+        if not call.ended.is_set():
             self._keep([posting])
         return call.booked
 
@@ -116,7 +114,7 @@ class LedgerWriter:
         """Begin to book, also what was left in the spool. Idempotent."""
         if self._thread and self._thread.is_alive():
             return
-        with self._changed:
+        with self._lock:
             if self._closing or (self._thread and self._thread.is_alive()):
                 return
             self._thread = Thread(target=self._run, name="ledger", daemon=True)
@@ -126,16 +124,16 @@ class LedgerWriter:
     def recover(self, seconds: float) -> bool:
         """Book what workers that have ended left on this machine; whether all of it was, within `seconds`."""
         asked = Event()
-        with self._changed:
+        with self._lock:
             self._asked.append(asked)
-            self._changed.notify_all()
+        self._wake.set()
         self.start()
         return asked.wait(seconds)
 
     def status(self) -> LedgerStatus:
         """Without a query."""
         return LedgerStatus(
-            queued=len(self._queue),
+            queued=sum(not call.left for call in tuple(self._queue)),
             spooled=self._spool.records(),
             kept=self._booking.kept,
             rejected=self._booking.rejected,
@@ -145,11 +143,11 @@ class LedgerWriter:
 
     def close(self, seconds: float) -> None:
         """Book what there is, and where that takes too long leave it on the disk, or in the log. Idempotent."""
-        with self._changed:
+        with self._lock:
             if self._closing:
                 return
             self._closing = True
-            self._changed.notify_all()
+        self._wake.set()
         atexit.unregister(self.close)
         if self._thread:
             self._thread.join(seconds)
@@ -168,9 +166,8 @@ class LedgerWriter:
         self._booking.keep(postings)
         if self._closing and self._disk_is_lost:
             self._booking.tell_of(postings)
-        with self._changed:
-            if self._away_since is None:  # there is something to replay
-                self._changed.notify_all()
+        if self._away_since is None:  # there is something to replay
+            self._wake.set()
 
     def _run(self) -> None:
         more = False
@@ -188,18 +185,16 @@ class LedgerWriter:
 
     def _rest(self, *, more: bool) -> bool:
         """Until there is something to do; whether to go on."""
-        with self._changed:
-            if not self._has_met and self._away_since is None:
-                return True
-            if self._away_since is not None:
-                if not self._closing:
-                    self._changed.wait(self._pace.probe)
-                return not self._closing
-            if more or self._queue or self._asked or self._spool.has_own:
-                return True
+        self._wake.clear()
+        if self._away_since is not None:
             if not self._closing:
-                self._changed.wait(max(0.0, self._look_at - monotonic()))
-            return not self._closing or bool(self._queue)
+                self._wake.wait(self._pace.probe)
+            return not self._closing
+        if more or not self._has_met or self._queue or self._asked or self._spool.has_own:
+            return True
+        if not self._closing:
+            self._wake.wait(max(0.0, self._look_at - monotonic()))
+        return not self._closing or bool(self._queue)
 
     def _round(self) -> bool:
         """Book what is queued, and a batch of what waits; whether more of it does. Raises StoreUnavailable."""
@@ -208,7 +203,7 @@ class LedgerWriter:
             self._has_met = True
         self._book_queue()
         if self._asked or self._spool.has_own or monotonic() >= self._look_at:
-            with self._changed:
+            with self._lock:
                 self._answering += self._asked
                 self._asked = []
             self._spool.collect()
@@ -221,38 +216,39 @@ class LedgerWriter:
         return more
 
     def _book_queue(self) -> None:
-        with self._changed:
-            calls = self._under_way = list(islice(self._queue.values(), MOST_AT_ONCE))
-            for call in calls:
-                del self._queue[id(call)]
+        calls = self._under_way = self._taken()
         if calls:
             booked = self._booking.book(call.posting for call in calls)
             for call in calls:
                 call.end(booked.get(call.posting.entry.request_id, _LATER))
         self._under_way = []
 
+    def _taken(self) -> "list[_Call]":
+        """The next of those who still wait."""
+        with self._lock:
+            taken = [self._queue.popleft() for _ in range(min(MOST_AT_ONCE, len(self._queue)))]
+        return [call for call in taken if not call.left]
+
     def _go_away(self, error: StoreUnavailable) -> None:
-        with self._changed:
-            is_new = self._away_since is None
-            self._away_since = self._away_since or self._now()
+        is_new = self._away_since is None
+        self._away_since = self._away_since or self._now()
         if is_new:
             _log.warning("calls are kept on disk, as the database does not take them: %s", error.reason or error)
         self._give_up_calls()
 
     def _give_up_calls(self) -> None:
         """Those that wait for a commit are kept instead; whoever has left already sees to it itself."""
-        with self._changed:
-            calls = [call for call in (*self._under_way, *self._queue.values()) if not call.left]
-            self._under_way = []
-            self._queue.clear()
+        calls = [call for call in self._under_way if not call.left]
+        self._under_way = []
+        while self._queue:
+            calls += self._taken()
         if calls:
             self._keep([call.posting for call in calls])
         for call in calls:
             call.end(_LATER)
 
     def _come_back(self) -> None:
-        with self._changed:
-            was_away, self._away_since = self._away_since, None
+        was_away, self._away_since = self._away_since, None
         if was_away is not None:
             _log.info("the database takes calls again: what was kept meanwhile is booked now")
 
