@@ -33,8 +33,12 @@ demo: $(VENV)/.dev ## see it work without an AWS account
 	$(BIN)/python -m tests.demo
 
 .PHONY: bench
-bench: $(VENV)/.dev ## measure it (ARGS="--quick", "--rounds 9 --write", "--help")
+bench: $(VENV)/.dev ## measure it (ARGS="--quick", "--only streams", "--litellm no", "--write", "--help")
 	$(BIN)/python -m bench $(ARGS)
+
+.PHONY: soak
+soak: $(VENV)/.dev ## half an hour of load, and whether anything grows (SECONDS=1800, ARGS="--database postgresql")
+	$(BIN)/python -m bench.soak $(if $(SECONDS),--seconds $(SECONDS)) $(ARGS)
 
 .PHONY: test
 test: $(VENV)/.dev ## run every test

@@ -1,39 +1,21 @@
-"""Who is measured: nothing at all, nginx where it is installed, and the gateway. One works at a time."""
+"""Who is measured: where calls go, which processes carry them there, and whether they arrive."""
 
 import os
-import shutil
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from bench.load import Job, connect, is_whole, request
-from bench.machine import Cores, children, pin, pinned
-from tests.gateway_process import MASTER_KEY, REPOSITORY, GatewayProcess, free_port
+from bench.machine import Cores, pin, pinned
+from tests.gateway_process import MASTER_KEY, REPOSITORY
 
-_START_SECONDS = 10.0
+STRAIGHT = "straight"
+_START_SECONDS = 30.0
 _POLL_SECONDS = 0.02
-# what it has to do and nothing else: no log, no buffers that would hold events back
-_NGINX = """
-daemon off; worker_processes 1; pid {home}/pid; error_log {home}/error.log;
-events {{ worker_connections 8192; }}
-http {{
-    access_log off; client_body_temp_path {home}; proxy_temp_path {home}; fastcgi_temp_path {home};
-    uwsgi_temp_path {home}; scgi_temp_path {home}; keepalive_timeout 95; keepalive_requests 100000000;
-    upstream bedrock {{ server 127.0.0.1:{upstream}; keepalive 2000; keepalive_requests 100000000; }}
-    server {{
-        listen 127.0.0.1:{port} backlog=4096;
-        location / {{
-            proxy_pass http://bedrock; proxy_http_version 1.1; proxy_set_header Connection "";
-            proxy_buffering off; proxy_read_timeout 600;
-        }}
-    }}
-}}
-"""
+Receive = Callable[[int], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,19 +25,42 @@ class Upstream:
     port: int
     pid: int
 
+    def calls(self) -> int:
+        """How many have come."""
+        job = Job("calls", self.port, "", "", 1, 0, (), self.pid, 0)
+        with connect(job) as connection:
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
+            return int(_whole_answer(connection.recv).partition(b"\r\n\r\n")[2])
+
 
 @dataclass(frozen=True, slots=True)
 class Contender:
-    """Where calls go. `workers`: the processes that carry them there."""
+    """Where calls go. `workers`: the processes that carry them there; `beside`: those that do a part of their work.
+
+    `forget`: drops what it logged meanwhile.
+    """
 
     name: str
     port: int
     prefix: str = ""
     workers: tuple[int, ...] = ()
+    key: str = MASTER_KEY
+    beside: tuple[int, ...] = ()
+    start_seconds: float = 0.0
+    forget: Callable[[], object] = bool
 
     def job(self, upstream: Upstream, cores: Cores) -> Job:
         """One call; the rest is for dataclasses.replace."""
-        return Job("calls", self.port, self.prefix, MASTER_KEY, 1, 0, self.workers, upstream.pid, cores.worker)
+        return Job(
+            "calls", self.port, self.prefix, self.key, 1, 0, self.workers, upstream.pid, cores.worker, self.beside
+        )
+
+    def settled(self, workers: tuple[int, ...], began: float, cores: Cores) -> "Contender":
+        """The same once it has answered, on the worker's core. `began`: when its start did, by the monotonic clock."""
+        took = time.monotonic() - began
+        for pid in workers:
+            pin(pid, cores.worker)
+        return replace(self, workers=workers, start_seconds=took)
 
 
 @contextmanager
@@ -69,67 +74,48 @@ def running_upstream(cores: Cores) -> Iterator[Upstream]:
         yield Upstream(int(process.stdout.readline()), process.pid)  # the end of its input ends it
 
 
-@contextmanager
-def running_nginx(upstream: Upstream, cores: Cores) -> Iterator[Contender | None]:
-    """None where it is not installed."""
-    program = shutil.which("nginx", path=os.environ.get("PATH", os.defpath) + ":/usr/sbin")
-    if program is None:
-        yield None
-        return
-    with tempfile.TemporaryDirectory(prefix="outcrop-") as home:
-        port = free_port()
-        configuration = Path(home, "nginx.conf")
-        configuration.write_text(_NGINX.format(home=home, port=port, upstream=upstream.port))
-        with subprocess.Popen([program, "-p", home, "-e", f"{home}/error.log", "-c", configuration]) as process:
-            try:
-                contender = Contender("nginx", port)
-                _first_answer(contender.job(upstream, cores))
-                workers = tuple(children(process.pid))
-                for pid in (process.pid, *workers):
-                    pin(pid, cores.worker)
-                yield Contender("nginx", port, workers=workers)
-            finally:
-                process.terminate()
+def straight(upstream: Upstream) -> Contender:
+    """Nothing between."""
+    return Contender(STRAIGHT, upstream.port)
 
 
-@dataclass(frozen=True, slots=True)
-class Gateway:
-    """The running gateway, and how long it took from its start to its first answer."""
-
-    process: GatewayProcess
-    contender: Contender
-    start_seconds: float
-
-
-@contextmanager
-def running_gateway(upstream: Upstream, cores: Cores) -> Iterator[Gateway]:
-    """With one worker and a log that somebody reads, as in production."""
-    process = GatewayProcess({"AWS_ENDPOINT_URL": f"http://127.0.0.1:{upstream.port}", "WEB_CONCURRENCY": "1"})
-    began = time.monotonic()
-    with process:
-        workers = tuple(process.worker_pids())
-        contender = Contender("Outcrop", process.port, "/bedrock", workers)
-        _first_answer(contender.job(upstream, cores))
-        took = time.monotonic() - began
-        for pid in (process.pid, *workers):
-            pin(pid, cores.worker)
-        yield Gateway(process, contender, took)
-
-
-def _first_answer(job: Job) -> None:
-    """Ask until there is an answer."""
-    deadline = time.monotonic() + _START_SECONDS
+def first_answer(
+    contender: Contender,
+    upstream: Upstream,
+    process: subprocess.Popen[bytes] | None = None,
+    seconds: float = _START_SECONDS,
+) -> None:
+    """Ask until there is an answer, which must be the upstream's. Raises TimeoutError, also where the process ended,
+    and ValueError where somebody else answered.
+    """
+    job = Job("calls", contender.port, contender.prefix, contender.key, 1, 0, (), upstream.pid, 0)
+    calls, deadline = upstream.calls(), time.monotonic() + seconds
     while True:
         try:
             with connect(job) as connection:
                 connection.sendall(request(job, "converse", 1))
-                answer = connection.recv(65536)
-                while answer and not is_whole(answer):
-                    answer += connection.recv(65536)
+                answer = _whole_answer(connection.recv)
         except OSError:
             answer = b""
         if answer.startswith(b"HTTP/1.1 200 "):
-            return
-        if time.monotonic() > deadline:
+            break
+        if time.monotonic() > deadline or (process and process.poll() is not None):
             raise TimeoutError(f"no answer on port {job.port}: {answer[:200]!r}")
         time.sleep(_POLL_SECONDS)
+    if upstream.calls() == calls:
+        raise ValueError(f"{contender.name} answers without asking the upstream: {answer[:200]!r}")
+
+
+def search_path() -> str:
+    """Where programs are looked for: nginx is often where only administrators look."""
+    return os.environ.get("PATH", os.defpath) + ":/usr/sbin"
+
+
+def _whole_answer(receive: Receive) -> bytes:
+    answer = receive(65536)
+    while answer and not is_whole(answer):
+        data = receive(65536)
+        if not data:
+            break
+        answer += data
+    return answer

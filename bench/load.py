@@ -16,14 +16,14 @@ from dataclasses import asdict, dataclass
 from math import ceil
 from typing import Literal
 
-from bench.machine import core_seconds, cpu_seconds, raise_file_limit, rss_kib
+from bench.machine import core_seconds, raise_file_limit, rss_kib, used_seconds
 
 Numbers = dict[str, float]
 EVENT_SECONDS = 0.1  # between the events of a stream
 MODEL = "amazon.nova-lite-v1%3A0"
 _WARM_UP_SECONDS = 0.3
-# streams begin one after another, so that their events do not come in step
-_STREAMS_OPENED_PER_SECOND = 200
+# streams begin one after another, at no multiple of the time between events, so that these do not come in step
+_STREAMS_OPENED_PER_SECOND = 197
 _SETTLE_SECONDS = 0.3
 _SILENCE_SECONDS = 10.0
 _PATIENCE_SECONDS = 60.0
@@ -36,7 +36,11 @@ _LAST_CHUNK = b"\r\n0\r\n\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One measurement. `workers` and `upstream` are the processes whose CPU is read; `core` is the workers'."""
+    """One measurement. `workers` and `upstream` are the processes whose CPU is read; `core` is the workers'.
+
+    `beside`: processes that work for the workers on the load's core, such as a database's. `slack`: seconds that the
+    first byte of a stream may take before it is measured without it.
+    """
 
     kind: Literal["calls", "streams"]
     port: int
@@ -47,12 +51,14 @@ class Job:
     workers: Sequence[int]
     upstream: int
     core: int
+    beside: Sequence[int] = ()
+    slack: float = 0.0
 
 
 def run(job: Job) -> Numbers:
     """Measure in a process of its own, on the core that this thread is pinned to."""
     command = [sys.executable, "-m", "bench.load", json.dumps(asdict(job))]
-    timeout = _PATIENCE_SECONDS + 3 * job.seconds + job.connections / _STREAMS_OPENED_PER_SECOND
+    timeout = _PATIENCE_SECONDS + 3 * job.seconds + 3 * job.slack + job.connections / _STREAMS_OPENED_PER_SECOND
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=timeout, check=True)
     numbers: Numbers = json.loads(done.stdout)
     return numbers
@@ -119,37 +125,37 @@ class _Window:
         return numbers
 
     def _cpu(self) -> tuple[float, float, float]:
-        workers = sum(cpu_seconds(pid) for pid in self._job.workers)
-        return workers, time.process_time() + cpu_seconds(self._job.upstream), core_seconds(self._job.core)
+        beside = used_seconds([self._job.upstream, *self._job.beside])
+        return used_seconds(self._job.workers), time.process_time() + beside, core_seconds(self._job.core)
 
 
-class _Caller:
+class Caller:
     """One connection, one call after the other."""
 
     def __init__(self, job: Job, message: bytes) -> None:
         self.connection = connect(job)
         self._message = message
-        self._answer = b""
+        self.answer = b""
         self.called_at = 0.0
 
     def call(self) -> None:
-        self._answer = b""
+        self.answer = b""
         self.called_at = time.monotonic()
         self.connection.send(self._message)
 
     def receive(self) -> bool | None:
         """None while there is more to come, else whether the answer was as it should be."""
         data = self.connection.recv(65536)
-        self._answer = self._answer + data if self._answer else data
-        if data and not is_whole(self._answer):
+        self.answer = self.answer + data if self.answer else data
+        if data and not is_whole(self.answer):
             return None
-        return self._answer.startswith(b"HTTP/1.1 200 ")
+        return self.answer.startswith(b"HTTP/1.1 200 ")
 
 
 def calls(job: Job) -> Numbers:
     """Unary calls: each connection calls again as soon as it is answered."""
     message = request(job, "converse", 512)
-    callers = [_Caller(job, message) for _ in range(job.connections)]
+    callers = [Caller(job, message) for _ in range(job.connections)]
     by_descriptor = {caller.connection.fileno(): caller for caller in callers}
     epoll = select.epoll()
     for caller in callers:
@@ -160,10 +166,10 @@ def calls(job: Job) -> Numbers:
     window.begin()
     took, failed = _answers(epoll, by_descriptor, window.began + job.seconds)
     window.end()
-    return {**window.numbers(len(took)), "failed": failed, **_percentiles("took", took)}
+    return {**window.numbers(len(took)), "failed": failed, **percentiles("took", took)}
 
 
-def _answers(epoll: select.epoll, callers: dict[int, _Caller], until: float) -> tuple[list[float], int]:
+def _answers(epoll: select.epoll, callers: dict[int, Caller], until: float) -> tuple[list[float], int]:
     """Seconds that each answer took, and how many calls failed."""
     took: list[float] = []
     failed = 0
@@ -181,7 +187,7 @@ def _answers(epoll: select.epoll, callers: dict[int, _Caller], until: float) -> 
     return took, failed
 
 
-class _Listener:
+class Listener:
     """One stream, read to its end."""
 
     def __init__(self, job: Job, events: int) -> None:
@@ -215,7 +221,7 @@ class _Streams:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._epoll = select.epoll()
-        self._open: dict[int, _Listener] = {}
+        self._open: dict[int, Listener] = {}
         self._window = _Window(job)
         self._first_bytes: list[float] = []
         self._failed = 0
@@ -226,19 +232,24 @@ class _Streams:
         ends = begins + self._job.seconds
         for number in range(self._job.connections):
             self._listen_until(started + number / _STREAMS_OPENED_PER_SECOND)
-            self._add(ceil((ends + _SETTLE_SECONDS - time.monotonic()) / EVENT_SECONDS))
+            self._add(ceil((ends + _SETTLE_SECONDS + self._job.slack - time.monotonic()) / EVENT_SECONDS))
         self._listen_until(begins)
+        while any(listener.first_byte is None for listener in self._open.values()) and self._late(begins):
+            self._listen_until(time.monotonic() + EVENT_SECONDS)
         self._window.begin()
-        delays = self._listen_until(ends)
+        delays = self._listen_until(self._window.began + self._job.seconds)
         self._window.end()
         rss = float(sum(rss_kib(pid) for pid in self._job.workers))
-        self._listen_until(ends + _SILENCE_SECONDS)
+        self._listen_until(time.monotonic() + _SILENCE_SECONDS + 2 * self._job.slack)
         self._failed += len(self._open)
-        percentiles = {**_percentiles("first_byte", self._first_bytes), **_percentiles("delay", delays)}
-        return {**self._window.numbers(len(delays)), "failed": self._failed, "rss_kib": rss, **percentiles}
+        spread = {**percentiles("first_byte", self._first_bytes), **percentiles("delay", delays)}
+        return {**self._window.numbers(len(delays)), "failed": self._failed, "rss_kib": rss, **spread}
+
+    def _late(self, begins: float) -> bool:
+        return time.monotonic() < begins + self._job.slack
 
     def _add(self, events: int) -> None:
-        listener = _Listener(self._job, events)
+        listener = Listener(self._job, events)
         self._open[listener.connection.fileno()] = listener
         self._epoll.register(listener.connection.fileno(), select.EPOLLIN)
 
@@ -259,7 +270,7 @@ class _Streams:
         listener.connection.close()
 
 
-def _percentiles(name: str, seconds: list[float]) -> Numbers:
+def percentiles(name: str, seconds: list[float]) -> Numbers:
     """In milliseconds."""
     ordered = sorted(seconds) or [float("nan")]
     return {f"{name}_p{part}_ms": 1000 * ordered[(len(ordered) - 1) * part // 100] for part in (50, 99)}

@@ -4,13 +4,13 @@ import os
 import platform
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-_PACKAGES = ("gunicorn", "gevent", "requests", "urllib3", "requests-aws4auth", "botocore", "flask")
+_PACKAGES = ("gunicorn", "gevent", "requests", "urllib3", "requests-aws4auth", "flask", "SQLAlchemy", "psycopg2-binary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +68,37 @@ def core_seconds(core: int) -> float:
 
 
 def rss_kib(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.partition("VmRSS:")[2].split()[0])
+    """Resident memory."""
+    return _status(pid, "VmRSS:")
+
+
+def megabytes(pids: Iterable[int]) -> float:
+    """Resident memory of several processes, in 10^6 bytes."""
+    return sum(rss_kib(pid) for pid in pids) * 1024 / 1e6
+
+
+def thread_count(pid: int) -> int:
+    return _status(pid, "Threads:")
+
+
+def descriptors(pid: int) -> int:
+    """How many are open."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def _status(pid: int, name: str) -> int:
+    return int(Path(f"/proc/{pid}/status").read_text().partition(name)[2].split()[0])
+
+
+def used_seconds(pids: Iterable[int]) -> float:
+    """CPU of all of these that still run."""
+    used = 0.0
+    for pid in pids:
+        try:
+            used += cpu_seconds(pid)
+        except OSError:
+            pass  # it has ended
+    return used
 
 
 def raise_file_limit() -> None:
@@ -83,5 +112,5 @@ def describe() -> str:
     models = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
     processor = models[0].partition(":")[2].strip() if models else platform.machine()
     versions = ", ".join(f"{name} {version(name)}" for name in _PACKAGES)
-    system = f"Linux {platform.release()}, Python {platform.python_version()}"
+    system = f"Linux {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     return f"{os.cpu_count()} cores ({processor}), {system}, {versions}"

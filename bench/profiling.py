@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bench import load
-from bench.contenders import Upstream, running_gateway
+from bench.contenders import Upstream
+from bench.gateways import running_gateway
 from bench.machine import Cores
 
 _CONNECTIONS = 32

@@ -25,8 +25,10 @@ from app.core.tap import Tap
 from app.core.usage import RequestFacts
 from app.gateway.metered_reply import MeteredReply
 from bench import load
-from bench.contenders import running_gateway, running_upstream
+from bench.contenders import running_upstream
+from bench.gateways import running_gateway
 from bench.machine import describe, pinned, share_out
+from bench.progress import say
 from tests.event_frames import event_frame
 from tests.fakes import Books, FakeTap, stream_reply
 
@@ -155,11 +157,6 @@ def _cpu_us(work: Callable[[], object]) -> float:
     began = time.thread_time_ns()
     work()
     return (time.thread_time_ns() - began) / 1000
-
-
-def say(text: str) -> None:
-    sys.stdout.write(text + "\n")
-    sys.stdout.flush()
 
 
 if __name__ == "__main__":
