@@ -137,9 +137,9 @@ class Database:
             yield connection
 
     @contextmanager
-    def admission(self) -> Iterator[Connection]:
-        """For tickets: a transaction as `change` is, of its own, since nothing of it may take long."""
-        with _turn(self._admitting), unavailable_where_it_is(), self._changes.begin() as connection:
+    def admission(self) -> Iterator[DriverConnection]:
+        """For tickets, of which nothing may take long: without waiting for those who `change`. Raises DRIVER_ERRORS."""
+        with _turn(self._admitting), unavailable_where_it_is(), driver_connection(self.engine) as connection:
             yield connection
 
     @contextmanager

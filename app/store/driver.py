@@ -37,7 +37,7 @@ class DriverConnection:
         """A statement whose rows are not asked for."""
         self._cursor.execute(statement, values)
 
-    def run_each(self, statement: str, rows: Sequence[Sequence[Any]]) -> None:
+    def run_each(self, statement: str, rows: Sequence[Sequence[Any]] | Sequence[Mapping[str, Any]]) -> None:
         """Once with each row; of SQLite, as psycopg2 would go to the server and back for each."""
         self._cursor.executemany(statement, rows)
 

@@ -1,50 +1,26 @@
 """Tickets, many in one transaction: balances are locked in the order of their key, the rules are core/tickets.py's."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
-from sqlalchemy import Connection, Row, bindparam, delete, insert, select, text, tuple_, update
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DBAPIError
+from psycopg2 import errors
+from sqlalchemy import Row
 
 from app.core.ledger_entries import Account, Window
 from app.core.tickets import Balance, Claim, Refusal, Ticket
-from app.store.money_rows import BALANCES, TICKETS
+from app.store.column_types import dump_json
+from app.store.driver import DriverConnection, Rows
+from app.store.ledger_lines import moment_of
 
-# PostgreSQL's codes for what goes well when tried again: a lock not had in time, a deadlock
-_TRY_AGAIN = ("55P03", "40P01")
+# others hold a row, or wait in a circle: it goes well when tried again; a pooler gave us another session than before
+_TRY_AGAIN = (errors.LockNotAvailable, errors.DeadlockDetected, errors.InvalidSqlStatementName)
 _PLACES = 12
-_ROWS = BALANCES.c
-_LOCK_ON_SQLITE = (
-    select(BALANCES)
-    .where(tuple_(_ROWS.kind, _ROWS.id).in_(bindparam("accounts", expanding=True)))
-    .order_by(_ROWS.kind, _ROWS.id)
-)
-# A row that others hold: the server says so instead of saying nothing, which would look as if it were away.
-_LOCK_ON_POSTGRESQL = text("""
-    SET LOCAL lock_timeout = '100ms';
-    SELECT b.* FROM balances b
-    JOIN unnest(CAST(:kinds AS text[]), CAST(:ids AS text[])) AS wanted(kind, id) USING (kind, id)
-    ORDER BY b.kind, b.id FOR UPDATE OF b
-""").columns(*_ROWS)
-_WRITTEN = "spend held duration resets_at in_flight minute requests tokens".split()
-_WRITE_ON_SQLITE = (
-    update(BALANCES)
-    .where(_ROWS.kind == bindparam("of_kind"), _ROWS.id == bindparam("of_id"))
-    .values({name: bindparam(name) for name in _WRITTEN})
-)
-_WRITE_ON_POSTGRESQL = text("""
-    UPDATE balances b SET spend = n.spend, held = n.held, duration = n.duration, resets_at = n.resets_at,
-        in_flight = n.in_flight, minute = n.minute, requests = n.requests, tokens = n.tokens
-    FROM unnest(
-        CAST(:of_kind AS text[]), CAST(:of_id AS text[]), CAST(:spend AS bigint[]), CAST(:held AS bigint[]),
-        CAST(:duration AS text[]), CAST(:resets_at AS timestamptz[]), CAST(:in_flight AS bigint[]),
-        CAST(:minute AS bigint[]), CAST(:requests AS bigint[]), CAST(:tokens AS bigint[])
-    ) AS n(kind, id, spend, held, duration, resets_at, in_flight, minute, requests, tokens)
-    WHERE b.kind = n.kind AND b.id = n.id
-""")
+# of `balances`, in the order in which both databases read and write them; money in 10^-12 USD
+COLUMNS = "kind id spend held duration resets_at in_flight minute requests tokens".split()
 
 
 class TryAgain(Exception):
@@ -59,6 +35,27 @@ class BalancesMissing(TryAgain):
         self.accounts = accounts
 
 
+class Sql(Protocol):
+    """What both databases do, each in its own words: tickets_sqlite.py, tickets_postgresql.py."""
+
+    def transaction(self, connection: DriverConnection, /) -> AbstractContextManager[None]:
+        """Around the rest. It may begin with the first statement of these, and end with `write`."""
+
+    def end(self, connection: DriverConnection, ids: Sequence[str], /) -> Iterable[str]:
+        """Delete these tickets; those that were there."""
+
+    def lock(self, connection: DriverConnection, accounts: Sequence[Account], /) -> Rows:
+        """Their balances' COLUMNS and total_spend. `accounts`: sorted, the order in which they are locked."""
+
+    def write(
+        self, connection: DriverConnection, balances: Sequence[Mapping[str, Any]], tickets: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """COLUMNS of balances that are there, and new tickets."""
+
+    def add_balances(self, connection: DriverConnection, accounts: Iterable[Account], /) -> None:
+        """Those that are not there, of accounts that have spent nothing yet. In a transaction of its own."""
+
+
 @dataclass
 class Batch:
     """What to give back and whom to give tickets, in the order of arrival.
@@ -71,20 +68,20 @@ class Batch:
     takes: Sequence[Ticket] = ()
     heard: Callable[[], None] = field(default=lambda: None)
 
-    def run(self, connection: Connection) -> list[Refusal | None]:
-        """Of each of `takes`, why it is refused, or None. In a transaction. Raises TryAgain, and then all is undone."""
+    def run(self, sql: Sql, connection: DriverConnection) -> list[Refusal | None]:
+        """Of each of `takes`, why it is refused, or None. Raises TryAgain, and then all is undone."""
         try:
-            return self._run(connection)
-        except DBAPIError as error:
-            if getattr(error.orig, "pgcode", None) in _TRY_AGAIN:
-                self.heard()
-                raise TryAgain("a row is held by others") from None
-            raise
+            with sql.transaction(connection):
+                return self._run(sql, connection)
+        except _TRY_AGAIN:
+            self.heard()
+            raise TryAgain("a row is held by others") from None
 
-    def _run(self, connection: Connection) -> list[Refusal | None]:
+    def _run(self, sql: Sql, connection: DriverConnection) -> list[Refusal | None]:
         self.heard()
-        ended = self._end(connection)
-        balances = self._locked(connection, {claim.account for one in (*ended, *self.takes) for claim in one.claims})
+        ended = self._end(sql, connection)
+        accounts = {claim.account for one in (*ended, *self.takes) for claim in one.claims}
+        balances = self._locked(sql, connection, sorted(accounts))
         touched = {}
         for ticket in ended:
             for claim in ticket.claims:
@@ -99,34 +96,26 @@ class Batch:
             if refusal is None:
                 granted.append(ticket)
                 touched.update(after)
-        _write(connection, touched)
-        self.heard()
-        if granted:
-            connection.execute(insert(TICKETS), [_row(ticket, self.worker_id) for ticket in granted])
+        if touched or granted:
+            rows = [_row(ticket, self.worker_id) for ticket in granted]
+            sql.write(connection, [_values(account, one) for account, one in touched.items()], rows)
             self.heard()
         return refusals
 
-    def _end(self, connection: Connection) -> list[Ticket]:
+    def _end(self, sql: Sql, connection: DriverConnection) -> list[Ticket]:
         """Those of `backs` that were there: of others nothing was taken, or it was given back before."""
         if not self.backs:
             return []
         backs = {ticket.id: ticket for ticket in self.backs}
-        gone = delete(TICKETS).where(TICKETS.c.id.in_(sorted(backs))).returning(TICKETS.c.id)
-        ended = [backs[name] for name in connection.scalars(gone)]
+        ended = [backs[name] for name in sql.end(connection, sorted(backs))]
         self.heard()
         return ended
 
-    def _locked(self, connection: Connection, accounts: Iterable[Account]) -> dict[Account, Balance]:
-        wanted = sorted(accounts)
+    def _locked(self, sql: Sql, connection: DriverConnection, wanted: Sequence[Account]) -> dict[Account, Balance]:
         if not wanted:
             return {}
-        if connection.dialect.name == "postgresql":
-            names = {"kinds": [account.kind for account in wanted], "ids": [account.id for account in wanted]}
-            rows = connection.execute(_LOCK_ON_POSTGRESQL, names).all()
-        else:
-            rows = connection.execute(_LOCK_ON_SQLITE, {"accounts": [astuple(account) for account in wanted]}).all()
+        found = {Account(kind, name): _balance(*values) for kind, name, *values in sql.lock(connection, wanted)}
         self.heard()
-        found = {Account(row.kind, row.id): _balance(row) for row in rows}
         missing = [account for account in wanted if account not in found]
         if missing:
             raise BalancesMissing(missing)
@@ -146,13 +135,6 @@ def decide(ticket: Ticket, balances: Mapping[Account, Balance]) -> tuple[Refusal
     return None, {claim.account: now[claim.account].taken(claim) for claim in ticket.claims}
 
 
-def add_balances(connection: Connection, accounts: Iterable[Account]) -> None:
-    """Those that are not there, of accounts that have spent nothing yet. In a transaction of its own."""
-    rows = [{"kind": account.kind, "id": account.id, **_NOTHING} for account in sorted(accounts)]
-    dialect: Any = postgresql if connection.dialect.name == "postgresql" else sqlite
-    connection.execute(dialect.insert(BALANCES).on_conflict_do_nothing(), rows)
-
-
 def claims_said(ticket: Ticket) -> list[list[Any]]:
     """As they stand in the ticket's row, for whoever ends it: [kind, id, hold in 10^-12 USD]."""
     return [[claim.account.kind, claim.account.id, _pico(claim.hold)] for claim in ticket.claims]
@@ -168,45 +150,48 @@ def _row(ticket: Ticket, worker_id: str) -> dict[str, Any]:
     return {
         "id": ticket.id,
         "worker": worker_id,
-        "taken_at": ticket.taken_at,
+        "taken_at": moment_of(ticket.taken_at),
         "minute": ticket.minute,
-        "claims": claims_said(ticket),
-        "call": dict(ticket.call),
+        "claims": dump_json(claims_said(ticket)),
+        "call": dump_json(dict(ticket.call)),
     }
 
 
-def _balance(row: Row[Any]) -> Balance:
-    return Balance(
-        spend=row.spend,
-        total_spend=row.total_spend,
-        held=row.held,
-        window=Window(row.duration, row.resets_at),
-        in_flight=row.in_flight,
-        minute=row.minute,
-        requests=row.requests,
-        tokens=row.tokens,
-    )
+def _balance(  # noqa: PLR0913, PLR0917  # a row's columns
+    spend: int,
+    held: int,
+    duration: str | None,
+    resets_at: datetime | str | None,
+    in_flight: int,
+    minute: int,
+    requests: int,
+    tokens: int,
+    total_spend: int,
+) -> Balance:
+    if isinstance(resets_at, str):  # as SQLite holds it
+        resets_at = datetime.fromisoformat(resets_at).replace(tzinfo=UTC)
+    window = Window(duration, resets_at)
+    return Balance(_usd(spend), _usd(total_spend), _usd(held), window, in_flight, minute, requests, tokens)
 
 
-def _values(balance: Balance) -> dict[str, Any]:
-    names = "spend held in_flight minute requests tokens".split()
-    window = {"duration": balance.window.duration, "resets_at": balance.window.resets_at}
-    return {name: getattr(balance, name) for name in names} | window
+def _values(account: Account, balance: Balance) -> dict[str, Any]:
+    resets_at = balance.window.resets_at
+    return {
+        "kind": account.kind,
+        "id": account.id,
+        "spend": _pico(balance.spend),
+        "held": _pico(balance.held),
+        "duration": balance.window.duration,
+        "resets_at": resets_at and moment_of(resets_at),
+        "in_flight": balance.in_flight,
+        "minute": balance.minute,
+        "requests": balance.requests,
+        "tokens": balance.tokens,
+    }
 
 
-_NOTHING = _values(Balance()) | {"total_spend": Decimal(0)}
-
-
-def _write(connection: Connection, balances: Mapping[Account, Balance]) -> None:
-    if not balances:
-        return
-    rows = [{"of_kind": account.kind, "of_id": account.id, **_values(one)} for account, one in balances.items()]
-    if connection.dialect.name != "postgresql":
-        connection.execute(_WRITE_ON_SQLITE, rows)
-        return
-    for row in rows:
-        row["spend"], row["held"] = _pico(row["spend"]), _pico(row["held"])
-    connection.execute(_WRITE_ON_POSTGRESQL, {name: [row[name] for row in rows] for name in rows[0]})
+def _usd(pico: int) -> Decimal:
+    return Decimal(pico).scaleb(-_PLACES)
 
 
 def _pico(usd: Decimal) -> int:

@@ -10,15 +10,16 @@ from dataclasses import dataclass
 from threading import Lock
 from time import monotonic
 
-from sqlalchemy import Connection, event
+from sqlalchemy import event
 
 from app.core.errors import GatewayError, StoreUnavailable
 from app.core.tickets import Refusal, Ticket
-from app.store import gevent_driver, ticket_batch
+from app.store import gevent_driver, tickets_postgresql, tickets_sqlite
 from app.store.batching import SILENCE_SECONDS, Batching
 from app.store.breaker import Breaker
 from app.store.database import Database
-from app.store.ticket_batch import BalancesMissing, Batch, TryAgain
+from app.store.driver import DriverConnection
+from app.store.ticket_batch import BalancesMissing, Batch, Sql, TryAgain
 
 # SQLite is a file here: what it waits for is another process's turn.
 _SQLITE_SILENCE_SECONDS = 6.0
@@ -41,6 +42,7 @@ class TicketStore:
     def __init__(self, database: Database, worker_id: str, clock: Callable[[], float] = monotonic) -> None:
         """`worker_id` stands in each ticket, so that others can end them if this worker dies. `clock`: seconds."""
         self._database = database
+        self._sql: Sql = tickets_sqlite if database.is_sqlite else tickets_postgresql
         self._worker_id = worker_id
         self._breaker = Breaker("the database of limits", clock)
         silence = _SQLITE_SILENCE_SECONDS if database.is_sqlite else SILENCE_SECONDS
@@ -120,18 +122,16 @@ class TicketStore:
         for _ in range(_ATTEMPTS):
             try:
                 with self._admission() as connection:
-                    refusals = batch.run(connection)
+                    return batch.run(self._sql, connection)
             except BalancesMissing as missing:
                 with self._admission() as connection:
-                    ticket_batch.add_balances(connection, missing.accounts)
+                    self._sql.add_balances(connection, missing.accounts)
             except TryAgain:
                 continue
-            else:
-                return refusals
         raise self._breaker.unavailable("others hold what is asked for")
 
     @contextmanager
-    def _admission(self) -> Iterator[Connection]:
+    def _admission(self) -> Iterator[DriverConnection]:
         """Raises StoreUnavailable."""
         heard = self._wishes.hear
         with gevent_driver.silence_of(_GIVEN_UP_SECONDS, heard), self._database.admission() as connection:

@@ -10,13 +10,15 @@ from threading import Event, Semaphore
 from time import monotonic
 
 import pytest
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from app.core.errors import StoreUnavailable
 from app.core.ledger_entries import Account
 from app.core.tickets import Claim, Ticket
+from app.store import tickets_sqlite
 from app.store.batching import SILENCE_SECONDS
 from app.store.database import Database
+from app.store.driver import DriverConnection
 from app.store.tickets import TicketStore
 from tests.store.test_tickets import balance, tickets_left
 
@@ -33,7 +35,7 @@ class FragileDatabase(Database):
     asked = 0
 
     @contextmanager
-    def admission(self) -> Iterator[Connection]:
+    def admission(self) -> Iterator[DriverConnection]:
         """As its parent's, if it is there."""
         self.asked += 1
         if self.silent:
@@ -153,6 +155,7 @@ def test_a_ticket_that_nobody_waited_for_any_longer_is_given_back(sqlite_url: st
     assert isinstance(fragile, FragileDatabase)
     fragile.is_sqlite = False  # so that it is waited for as a server is
     store = TicketStore(fragile, "worker-1")
+    store._sql = tickets_sqlite
     fragile.silent = Event()
     with pytest.raises(StoreUnavailable):
         store.take(ticket("one"))
