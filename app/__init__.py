@@ -37,8 +37,9 @@ from app.store.replay import Replay
 from app.store.rows import db
 from app.store.schema import Migrations, Schema, State
 from app.store.usage_reports import UsageReports
-from app.upstream.bedrock_client import BedrockClient, Deadlines
-from app.upstream.connections import Adapter, Timeouts
+from app.upstream.adapter import Adapter
+from app.upstream.bedrock_client import BedrockClient
+from app.upstream.connections import Timeouts
 from app.upstream.credentials import CredentialKeeper, from_botocore
 from app.upstream.endpoints import Endpoints
 from app.upstream.price_list import OFFERS, PriceList
@@ -204,6 +205,7 @@ def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> Bedroc
         connect=settings.connect_timeout,
         first_byte=settings.first_byte_timeout,
         silence=settings.read_timeout,
+        total=settings.total_timeout,
     )
     endpoints = Endpoints(
         load_table(), settings.endpoint_urls, fips=settings.use_fips, dual_stack=settings.use_dual_stack
@@ -214,7 +216,7 @@ def _bedrock_client(settings: Settings, credentials: CredentialKeeper) -> Bedroc
         endpoints,
         Signer(credentials, settings.bearer_token),
         Adapter(timeouts, kept, settings.ca_bundle),
-        Deadlines(settings.first_byte_timeout, settings.total_timeout),
+        timeouts,
     )
 
 

@@ -1,16 +1,11 @@
 """The seam to AWS: send(UpstreamRequest) -> reply. Outside errors become ours here and nowhere else."""
 
-from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from gevent import get_hub
 from requests import PreparedRequest
-from requests.exceptions import ConnectionError as RequestsConnectionError
 from requests.exceptions import ReadTimeout, RequestException
-from requests.structures import CaseInsensitiveDict
-from urllib3 import HTTPResponse
-from urllib3.exceptions import HTTPError, ReadTimeoutError
 
 from app.core.errors import (
     ClientLeft,
@@ -20,30 +15,44 @@ from app.core.errors import (
     UpstreamSilent,
     UpstreamUnreachable,
 )
-from app.core.header_rules import Headers
 from app.core.messages import Cancellation, UpstreamRequest
-from app.upstream.connections import Adapter, Line, StaleConnection
+from app.upstream.adapter import Adapter, StaleConnection
+from app.upstream.answer import Answer
+from app.upstream.answer_head import MalformedAnswer
+from app.upstream.connections import Line, Timeouts
 from app.upstream.endpoints import Endpoint, Endpoints
 from app.upstream.signing import Signer
 
-# One read takes at most this much: large answers move in few steps, and a slow reader holds no more than this.
-_READ_BYTES = 64 * 1024
 _RETRY_AFTER_SECONDS = 1
 _CAUSES = {"gaierror": "host name not found", "ConnectionRefusedError": "connection refused", "timeout": "timed out"}
 
 
-class _Deadline:
-    """Cancels a call that takes too long: until its headers, then until its end."""
+class _Watch:
+    """One timer a call, which ends it where its headers are late, where AWS falls silent, and where its time is over.
 
-    def __init__(self, cancellation: Cancellation) -> None:
+    It looks when the first of these could be, and then when the next could: reads tell it nothing but when they began,
+    as a timer for each would cost more than the read does.
+    """
+
+    __slots__ = ("_cancellation", "_ends_at", "_headers_at", "_line", "_looks_at", "_silence", "_timer", "silent")
+
+    def __init__(self, line: Line, cancellation: Cancellation, timeouts: Timeouts, now: float) -> None:
+        """Times are of the monotonic clock, in seconds."""
+        self.silent = False
+        self._line = line
         self._cancellation = cancellation
+        self._ends_at = now + timeouts.total
+        self._headers_at = min(now + timeouts.first_byte, self._ends_at)
+        self._silence = timeouts.silence
         self._timer: Any = None
+        self._look_at(self._headers_at, now)
 
-    def start(self, seconds: float) -> None:
-        """From now on, instead of what was set before."""
-        self.stop()
-        self._timer = get_hub().loop.timer(seconds)
-        self._timer.start(self._cancellation.cancel, "deadline")
+    def headers_came(self, now: float) -> None:
+        """From here on for silence."""
+        self._headers_at = 0.0
+        due = min(now + self._silence, self._ends_at)
+        if due < self._looks_at:
+            self._look_at(due, now)
 
     def stop(self) -> None:
         """Idempotent."""
@@ -52,62 +61,72 @@ class _Deadline:
             self._timer.close()
             self._timer = None
 
+    def _look_at(self, due: float, now: float) -> None:
+        self.stop()
+        self._looks_at = due
+        self._timer = get_hub().loop.timer(max(0.0, due - now))
+        self._timer.start(self._look)
+
+    def _look(self) -> None:
+        now = monotonic()
+        since = self._line.waiting_since
+        silent_at = (now if since is None else since) + self._silence
+        due = self._headers_at or min(silent_at, self._ends_at)
+        if now < due:
+            self._look_at(due, now)
+        elif due == silent_at:
+            self.silent = True
+            self._line.hang_up()
+        else:
+            self._cancellation.cancel("deadline")
+
 
 class Reply:
     """AWS's answer, its body still on the wire."""
 
-    def __init__(self, raw: HTTPResponse, cancellation: Cancellation, deadline: _Deadline, waited_ms: float) -> None:
-        self._raw = raw
+    def __init__(self, answer: Answer, cancellation: Cancellation, watch: _Watch, waited_ms: float) -> None:
+        self._answer = answer
         self._cancellation = cancellation
-        self._deadline = deadline
+        self._watch = watch
         self.waited_ms = waited_ms
-        self.status: int = raw.status
-        self.reason: str = raw.reason or ""
-        self.headers: Headers = tuple(raw.headers.iteritems())
+        self.status = answer.status
+        self.reason = answer.reason
+        self.headers = answer.headers
 
     def read_chunk(self) -> bytes:
-        """The next piece as soon as there is one, b"" at the end."""
+        """All that has come, or what comes first; b"" at the end."""
         try:
-            piece: bytes = self._raw.read1(_READ_BYTES, decode_content=False)
-        except ReadTimeoutError as error:
-            raise UpstreamSilent("AWS sent nothing more for OUTCROP_READ_TIMEOUT.") from error
-        except (HTTPError, OSError) as error:
-            raise self._why_ended() from error
-        if not piece and self._cancellation.reason:
+            piece = self._answer.read()
+        except (MalformedAnswer, OSError) as error:
+            raise self._why_ended(error) from error
+        if not piece and (self._cancellation.reason or self._watch.silent):
             # without chunks and length, having been hung up on looks like the end
-            raise self._why_ended()
+            raise self._why_ended(None)
         return piece
 
-    def _why_ended(self) -> GatewayError:
+    def _why_ended(self, error: Exception | None) -> GatewayError:
         if self._cancellation.reason == "client_left":
             return ClientLeft("The caller closed its connection.")
         if self._cancellation.reason == "deadline":
             return UpstreamSilent("The call took longer than OUTCROP_TOTAL_TIMEOUT.")
+        if self._watch.silent or isinstance(error, TimeoutError):
+            return UpstreamSilent("AWS sent nothing more for OUTCROP_READ_TIMEOUT.")
         return UpstreamBroke("The connection to AWS broke before the end of its answer.")
 
     def close(self) -> None:
-        self._deadline.stop()
-        # a connection whose answer was read whole went back to the pool by itself
-        if self._raw.connection is not None:
-            self._raw.close()
-
-
-@dataclass(frozen=True, slots=True)
-class Deadlines:
-    """Seconds a call may take from here to the headers of its answer, and to its end."""
-
-    first_byte: float
-    total: float
+        """A connection whose answer was read whole went back to its pool by itself."""
+        self._watch.stop()
+        self._answer.close()
 
 
 class BedrockClient:
     """Sends calls to AWS over kept-alive connections."""
 
-    def __init__(self, endpoints: Endpoints, signer: Signer, adapter: Adapter, deadlines: Deadlines) -> None:
+    def __init__(self, endpoints: Endpoints, signer: Signer, adapter: Adapter, timeouts: Timeouts) -> None:
         self._endpoints = endpoints
         self._signer = signer
         self._adapter = adapter
-        self._deadlines = deadlines
+        self._timeouts = timeouts
 
     def send(self, request: UpstreamRequest, cancellation: Cancellation) -> Reply:
         """Sign, send and wait for headers.
@@ -119,27 +138,26 @@ class BedrockClient:
         self._signer.sign(prepared, endpoint)
         line = Line()
         cancellation.on_cancel(line.hang_up)
-        deadline = _Deadline(cancellation)
         started = monotonic()
-        deadline.start(min(self._deadlines.first_byte, self._deadlines.total))
+        watch = _Watch(line, cancellation, self._timeouts, started)
+        answer = None
         try:
-            raw = self._send_once_more_if_stale(prepared, line, cancellation)
+            answer = self._send_once_more_if_stale(prepared, line, cancellation)
         except RequestException as error:
             raise _translated(error, cancellation, endpoint, sent=line.sent) from error
         finally:
-            deadline.stop()
-        waited = monotonic() - started
-        deadline.start(max(0.0, self._deadlines.total - waited))
-        return Reply(raw, cancellation, deadline, waited * 1000)
+            if answer is None:
+                watch.stop()
+        now = monotonic()
+        watch.headers_came(now)
+        return Reply(answer, cancellation, watch, (now - started) * 1000)
 
-    def _send_once_more_if_stale(
-        self, prepared: PreparedRequest, line: Line, cancellation: Cancellation
-    ) -> HTTPResponse:
+    def _send_once_more_if_stale(self, prepared: PreparedRequest, line: Line, cancellation: Cancellation) -> Answer:
         """The one safe resend: on a kept-alive connection that turns out to have been closed, nothing was read."""
         try:
             return self._adapter.send_on(line, prepared)
-        except RequestsConnectionError as error:
-            if cancellation.reason or not _is_stale(error):
+        except StaleConnection:
+            if cancellation.reason:
                 raise
         self._adapter.close_idle(prepared)
         return self._adapter.send_on(line, prepared)
@@ -150,19 +168,17 @@ def _prepared(request: UpstreamRequest, endpoint: Endpoint) -> PreparedRequest:
     prepared = PreparedRequest()
     prepared.method = request.method
     prepared.url = endpoint.base_url + request.path_and_query
-    prepared.headers = CaseInsensitiveDict(request.headers)
-    prepared.body = request.body or None  # type: ignore[assignment]  # the stubs know no bytearray
+    headers = {"Host": endpoint.host}
+    headers.update(request.headers)
+    headers.setdefault("Accept-Encoding", "identity")
     if request.body or request.method != "GET":
-        prepared.headers["Content-Length"] = str(len(request.body))
-    if "user-agent" not in prepared.headers:
-        prepared.headers["User-Agent"] = "outcrop"
+        headers["Content-Length"] = str(len(request.body))
+    if "user-agent" not in headers:
+        headers["User-Agent"] = "outcrop"
+    # a plain dict: the caller's names are lower-case already (app/core/header_rules.py)
+    prepared.headers = headers  # type: ignore[assignment]  # requests' own folds each name at each look
+    prepared.body = request.body or None  # type: ignore[assignment]  # the stubs know no bytearray
     return prepared
-
-
-def _is_stale(error: RequestsConnectionError) -> bool:
-    """Whether a StaleConnection is inside: requests wraps urllib3's ProtocolError, which wraps it."""
-    inner = error.args[0] if error.args else None
-    return any(isinstance(part, StaleConnection) for part in getattr(inner, "args", ()))
 
 
 def _translated(error: RequestException, cancellation: Cancellation, endpoint: Endpoint, *, sent: bool) -> GatewayError:

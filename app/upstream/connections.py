@@ -1,255 +1,224 @@
-"""Connections to AWS: kept alive, timed in each phase, and able to be hung up on from another greenlet.
+"""Connections to AWS: kept alive, read as bytes come, and able to be hung up on from another greenlet.
 
-requests and urllib3 leave four things to whoever needs them, and this file has all four:
+urllib3 has the pools, connects and speaks TLS. It and http.client leave three things to whoever needs them:
 
-- urllib3 sends the body under the connect timeout, and python's sendall counts it over the whole body: 5 s would cut
-  every large upload on a slow line. Here sending has until the headers are due.
 - A connection that AWS closed while it lay idle fails on its next use, before AWS has read anything. Only the
-  connection knows that it is such a case, so it says so: StaleConnection.
-- An answer that breaks off within its headers looks whole to http.client: HeadersCutOff.
-- Whoever waits on a socket can be woken by shutting it down, also under TLS, where only the raw descriptor will do.
+  connection knows that it is such a case, so it says so: `Line.is_stale`.
+- Whoever waits on a socket is woken by shutting it down, also under TLS, where only the raw descriptor will do.
+- TLS hands out one record a read, however many have come.
 """
 
-import http.client
-import io
 import os
+import select
 import socket
 import ssl
-from contextvars import ContextVar
 from dataclasses import dataclass
-from http.client import HTTPException, RemoteDisconnected
 from time import monotonic
-from typing import Any
+from typing import Any, cast
 
-import certifi
-from requests import PreparedRequest
-from requests.adapters import HTTPAdapter
-from urllib3 import HTTPResponse
+from gevent.monkey import get_original, is_module_patched
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
+# One read takes at most this much: large answers move in few steps, and a slow reader holds no more than this.
+_READ_BYTES = 64 * 1024
+# A body up to this long is copied behind its head, so that both leave in one packet or record.
+_COPIED_BYTES = 64 * 1024
 # A request that breaks later than this after it was sent may have been read: it is not sent again.
 _STALE_SECONDS = 1.0
-# Every service in every region that this gateway may call has a pool of its own.
-_HOSTS = 1024
-
-
-class StaleConnection(ConnectionResetError):
-    """AWS had closed this kept-alive connection: the request was not read and may be sent again."""
-
-
-class HeadersCutOff(HTTPException):
-    """AWS's answer ended within its headers, which http.client takes for their end."""
+# gevent's own makes three watchers to look once; this one is never waited on
+_poll = get_original("select", "poll")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds: to connect, to send the request and get headers, and of silence after them."""
+    """Seconds: to connect; from there to an answer's headers; of silence after them; and for a whole call."""
 
     connect: float
     first_byte: float
     silence: float
+    total: float
 
 
 class Line:
-    """One call's hold on its connection, by which it can be hung up on. `sent`: some of the request may have left."""
+    """One call's hold on its connection, by which it is read, and can be hung up on.
+
+    `sent`: some of the request may have left. `waiting_since`: when the read began that waits for AWS, by the
+    monotonic clock; None while none does.
+    """
+
+    __slots__ = ("_answered", "_connection", "_hung_up", "_pool", "_sent_at", "sent", "waiting_since")
 
     def __init__(self) -> None:
-        self.sent = False
-        self._connection: _Timed | None = None
-        self._hung_up = False
+        self.sent = self._answered = self._hung_up = False
+        self._sent_at = 0.0
+        self.waiting_since: float | None = None
+        self._connection: _Kept | None = None
+        self._pool: Pool | None = None
 
-    def take(self, connection: "_Timed") -> None:
-        """From now on the connection is this call's."""
-        self._connection = connection
-        connection.line = self
+    def take(self, pool: "Pool") -> "_Kept":
+        """One of the pool's connections, which is this call's from now on."""
+        self._pool = pool
+        self._connection = connection = pool.take()
+        return connection
 
-    def begin_sending(self) -> None:
-        """The connection stands and the request is about to leave."""
+    def send(self, head: bytes, body: bytes | bytearray) -> None:
+        """On a connection that stands. Raises OSError."""
         if self._hung_up:
             self.hang_up()  # now that there is what to hang up on: nothing leaves
         else:
             self.sent = True
+        if self._connection is not None:
+            self._connection.put(head, body)
+        self._sent_at = monotonic()
+
+    def receive(self) -> bytes:
+        """What has come; b"" at the end of the connection. Raises OSError."""
+        if self._connection is None:
+            raise ConnectionAbortedError
+        self.waiting_since = monotonic()
+        data = self._connection.receive()
+        self.waiting_since = None
+        self._answered = self._answered or bool(data)
+        return data
+
+    def is_stale(self) -> bool:
+        """It has served before, not a byte of an answer came, and that became known at once."""
+        connection = self._connection
+        served = connection is not None and connection.idle_since is not None
+        return served and not self._answered and monotonic() - self._sent_at < _STALE_SECONDS
+
+    def give_back(self) -> None:
+        """The connection may be the next call's."""
+        if self._connection is not None and self._pool is not None:
+            self._pool.give_back(self._connection)
+        self._connection = None
+
+    def close(self) -> None:
+        """The connection is nobody's. Idempotent."""
+        if self._connection is not None:
+            self._connection.close()
+        self._connection = None
 
     def hang_up(self) -> None:
         """Wake whoever waits on the connection: it reads the end. Safe at any time, from any greenlet."""
         self._hung_up = True
-        connection = self._connection
-        # a connection that was given back may be the next call's by now
-        if connection is not None and connection.line is self:
-            _shut_down(connection.wire)
+        if self._connection is not None:
+            _shut_down(self._connection.sock)
 
 
-_line: ContextVar[Line] = ContextVar("line")
+class _Kept(HTTPConnection):
+    """A connection that is kept alive."""
 
+    idle_since: float | None = None  # when the last answer ended, by the monotonic clock; None where there was none yet
+    broken_off = False  # not all of a request left
+    _poller: Any
 
-class _Counted(io.RawIOBase):
-    """A socket's bytes, and whether any came, and whether they ended."""
+    def open(self, timeouts: Timeouts) -> None:
+        """Raises urllib3's HTTPError or OSError."""
+        self.timeout = timeouts.connect
+        self.connect()
+        # whoever waits is woken by being hung up on, but in commands, where nothing is patched and nobody else runs
+        self.sock.settimeout(None if is_module_patched("socket") else timeouts.first_byte)
+        self.idle_since = None
+        self.broken_off = False
+        self._poller = _poll()
+        self._poller.register(self.sock.fileno(), select.POLLIN)
 
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
-        self.received = 0
-        self.ended = False
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        size: int | None = self._raw.readinto(buffer)
-        self.received += size or 0
-        self.ended = size == 0
-        return size
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Answer(http.client.HTTPResponse):
-    """An answer that knows whether its headers came whole."""
-
-    def __init__(self, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.wire = _Counted(self.fp.detach())
-        self.fp = io.BufferedReader(self.wire)
-
-    def begin(self) -> None:
-        """Read the headers."""
-        super().begin()
-        if self.wire.ended:
-            raise HeadersCutOff("the connection ended within the headers")
-        if self.status < 200:
-            # http.client passes over 100 alone, and would take any other for the answer
-            raise HeadersCutOff(f"an interim answer, {self.status}, that nobody asked for")
-
-
-class _Timed(HTTPConnection):
-    """An HTTP connection that keeps Timeouts, knows when it is stale, and is held by a Line."""
-
-    timeouts: Timeouts
-    line: Line
-    wire: socket.socket | None = None  # outlives `sock`, which http.client lets go of when AWS will close
-    _answer: _Answer | None = None
-    _answers = 0
-    _sent_at = 0.0
-
-    def request(self, *args: Any, **kwargs: Any) -> None:
-        if self.sock is None:
-            self.connect()
-        if self.wire is not self.sock:
-            self.wire, self._answers = self.sock, 0
-        self.timeout = self.timeouts.first_byte
-        self._answer = None
-        self.line.begin_sending()
+    def put(self, head: bytes, body: bytes | bytearray) -> None:
+        """Send a request. Raises OSError."""
         try:
-            # urllib3 goes on to read after a broken pipe: AWS may have answered before it had all of the body
-            super().request(*args, **kwargs)
+            if len(body) <= _COPIED_BYTES:
+                self.sock.sendall(head + body)
+            else:
+                self.sock.sendall(head)
+                self.sock.sendall(body)
+        except (BrokenPipeError, ConnectionResetError):
+            # AWS may have answered before it had all of the body
+            self.broken_off = True
+
+    def receive(self) -> bytes:
+        """What has come, or will come first. Raises OSError."""
+        data: bytes = self.sock.recv(_READ_BYTES)
+        return data
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether it is open, with nothing to read: asked by the pool before a connection is used again."""
+        return self.sock is not None and not self._poller.poll(0)
+
+
+class _KeptTls(_Kept, HTTPSConnection):
+    """The same over TLS, which is read record by record: AWS sends each event in one of its own."""
+
+    _ending: OSError | bytes | None = None  # what the next read meets, and every one after it
+
+    def open(self, timeouts: Timeouts) -> None:
+        self._ending = None
+        super().open(timeouts)
+
+    def receive(self) -> bytes:
+        if isinstance(self._ending, OSError):
+            raise self._ending
+        data = super().receive() if self._ending is None else self._ending
+        if data and len(data) < _READ_BYTES and self._poller.poll(0):
+            data += self._receive_more(_READ_BYTES - len(data))
+        return data
+
+    @property
+    def is_connected(self) -> bool:
+        return super().is_connected and not cast(ssl.SSLSocket, self.sock).pending()
+
+    def _receive_more(self, most: int) -> bytes:
+        """What else has come, without waiting."""
+        pieces = []
+        timeout = self.sock.gettimeout()
+        self.sock.settimeout(0.0)
+        try:
+            while most > 0 and self._ending is None:
+                piece = self.sock.recv(most)
+                pieces.append(piece)
+                most -= len(piece)
+                if not piece:
+                    self._ending = b""
+        except (ssl.SSLWantReadError, BlockingIOError):
+            pass  # that was all
+        except OSError as error:
+            self._ending = error
         finally:
-            self._sent_at = monotonic()
-
-    def response_class(  # type: ignore[override]  # http.client calls it, and asks no more of it
-        self, sock: socket.socket, *args: Any, **kwargs: Any
-    ) -> _Answer:
-        """Called by http.client, once a request, as if it were the class."""
-        self._answer = _Answer(sock, *args, **kwargs)
-        return self._answer
-
-    def getresponse(self) -> HTTPResponse:  # type: ignore[override]  # urllib3 overrides http.client's so too
-        try:
-            response = super().getresponse()
-        except (RemoteDisconnected, ConnectionResetError, BrokenPipeError) as error:
-            if self._is_stale():
-                raise StaleConnection(*error.args) from error
-            raise
-        self._answers += 1
-        if self.wire is not None:
-            self.wire.settimeout(self.timeouts.silence)
-        return response
-
-    def _is_stale(self) -> bool:
-        """It has served before, not a byte of an answer came, and that became known at once."""
-        nothing_came = self._answer is None or self._answer.wire.received == 0
-        return self._answers > 0 and nothing_came and monotonic() - self._sent_at < _STALE_SECONDS
+            self.sock.settimeout(timeout)
+        return b"".join(pieces)
 
 
-class _TimedTls(_Timed, HTTPSConnection):
-    """The same over TLS."""
+class Pool(HTTPConnectionPool):
+    """One host's connections."""
 
+    ConnectionCls = _Kept
 
-class _Pool(HTTPConnectionPool):
-    """Hands each connection to the Line of the call that takes it."""
-
-    timeouts: Timeouts
-    ConnectionCls = _Timed
-
-    def _get_conn(self, timeout: float | None = None) -> HTTPConnection:
-        connection = super()._get_conn(timeout)
-        assert isinstance(connection, _Timed)  # noqa: S101  # ConnectionCls says so; this tells mypy
-        connection.timeouts = self.timeouts
-        _line.get().take(connection)
+    def take(self) -> _Kept:
+        connection = self._get_conn()
+        assert isinstance(connection, _Kept)  # noqa: S101  # ConnectionCls says so; this tells mypy
         return connection
 
-    def close_idle(self) -> None:
-        """Close the connections that wait for use; they open again when they are taken."""
+    def give_back(self, connection: _Kept) -> None:
+        """To be taken again, the last one first."""
+        if connection.broken_off:
+            connection.close()
+        else:
+            connection.idle_since = monotonic()
+            self._put_conn(connection)
+
+    def close_idle(self, since: float) -> None:
+        """Close the connections that wait for use since then or longer; they open again when they are taken."""
         for connection in list(self.pool.queue if self.pool else ()):
-            if connection is not None:
+            if connection is not None and (connection.idle_since or 0.0) <= since:
                 connection.close()
 
 
-class _TlsPool(_Pool, HTTPSConnectionPool):
+class TlsPool(Pool, HTTPSConnectionPool):
     """The same over TLS."""
 
-    ConnectionCls = _TimedTls
-
-
-class Adapter(HTTPAdapter):
-    """requests' adapter without what a Session would add: no cookies, redirects, proxies, netrc or path rewriting.
-
-    It remembers one pool a host, as finding it anew costs more than signing does.
-    """
-
-    def __init__(self, timeouts: Timeouts, connections: int, ca_bundle: str | None) -> None:
-        """`connections`: how many a host may have open and idle; more are opened when needed, and closed after."""
-        self._timeouts = timeouts
-        self._pools: dict[str, _Pool] = {}
-        super().__init__(max_retries=0)
-        # one context for all: left to itself urllib3 reads the bundle of authorities anew for every connection
-        context = ssl.create_default_context(cafile=ca_bundle or certifi.where())
-        self.init_poolmanager(_HOSTS, connections, block=False, ssl_context=context)
-        self.poolmanager.pool_classes_by_scheme = {"http": _Pool, "https": _TlsPool}
-
-    def send_on(self, line: Line, request: PreparedRequest) -> HTTPResponse:
-        """Send and wait for headers. The body is left to be read from the answer. Raises requests' exceptions."""
-        _line.set(line)
-        timeouts = (self._timeouts.connect, self._timeouts.first_byte)
-        raw: HTTPResponse = self.send(request, stream=True, timeout=timeouts).raw
-        return raw
-
-    def close_idle(self, request: PreparedRequest) -> None:
-        """Close the idle connections to the host of `request`."""
-        self._pool_of(request).close_idle()
-
-    def get_connection_with_tls_context(
-        self, request: PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
-    ) -> HTTPConnectionPool:
-        return self._pool_of(request)
-
-    def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
-        """Nothing to do: the pools' context verifies."""
-
-    def request_url(self, request: PreparedRequest, proxies: Any) -> str:
-        return request.path_url
-
-    def _pool_of(self, request: PreparedRequest) -> _Pool:
-        url = request.url or ""
-        host = url[: url.index("/", 8)]
-        pool = self._pools.get(host)
-        if pool is None:
-            found = self.poolmanager.connection_from_url(host)
-            assert isinstance(found, _Pool)  # noqa: S101  # pool_classes_by_scheme says so; this tells mypy
-            found.timeouts = self._timeouts
-            pool = self._pools[host] = found
-        return pool
+    ConnectionCls = _KeptTls
 
 
 def _shut_down(wire: socket.socket | None) -> None:

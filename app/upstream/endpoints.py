@@ -2,15 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from app.core.operations import OperationsTable, Partition, Service
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One service in one region. `base_url` has no slash at its end; `bearer`: it takes a Bedrock API key."""
+    """One service in one region. `base_url` has no slash at its end; `bearer`: it takes a Bedrock API key.
+
+    `host` is the header's value, which is signed too: with a port only where it is not the scheme's own.
+    """
 
     base_url: str
+    host: str
     region: str
     signing_name: str
     bearer: bool
@@ -41,8 +46,10 @@ class Endpoints:
         url = self._overrides.get(service) or self._overrides.get("")
         if not url and facts.endpoint:
             url = facts.endpoint.replace("{region}", region)
+        base_url = (url or self._url(facts.endpoint_prefix, region)).rstrip("/")
         return Endpoint(
-            base_url=(url or self._url(facts.endpoint_prefix, region)).rstrip("/"),
+            base_url=base_url,
+            host=_host(base_url),
             region=region,
             signing_name=facts.signing_name,
             bearer=facts.bearer,
@@ -61,3 +68,11 @@ class Endpoints:
         """AWS's own partition first in the table is the one for regions that no pattern knows yet."""
         partitions = self._operations.partitions
         return next((found for found in partitions if found.regions.match(region)), partitions[0])
+
+
+def _host(base_url: str) -> str:
+    parts = urlsplit(base_url)
+    name = parts.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    standard = {"http": 80, "https": 443}.get(parts.scheme)
+    return name if parts.port in (None, standard) else f"{name}:{parts.port}"

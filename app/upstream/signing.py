@@ -1,5 +1,9 @@
 """Signature Version 4 by requests-aws4auth, or a Bedrock API key for the services that take one."""
 
+import hmac
+from hashlib import sha256
+from time import gmtime, strftime
+
 from gevent import get_hub
 from requests import PreparedRequest
 from requests_aws4auth import AWS4Auth
@@ -10,14 +14,43 @@ from app.upstream.endpoints import Endpoint
 # A body is hashed at about 1.5 GB/s: 1 MiB takes 0.7 ms, in which no other call of this worker moves. Above that the
 # hash runs in a thread, where hashlib lets go of the interpreter.
 _HASHED_IN_PLACE_BYTES = 1024 * 1024
+# and all that begin with x-amz-
+_SIGNED = ("host", "content-type")
 
 
 class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no types
-    """AWS4Auth that folds white space in header values as botocore does, instead of by the rules of a shell."""
+    """AWS4Auth for requests as the gateway makes them, in a quarter of its time: no header of theirs is a date.
 
-    @staticmethod
-    def amz_norm_whitespace(text: str) -> str:
-        return " ".join(text.split())
+    White space in values is folded as botocore does it, instead of by the rules of a shell.
+    """
+
+    def __call__(self, req: PreparedRequest) -> PreparedRequest:
+        moment = strftime("%Y%m%dT%H%M%SZ", gmtime())
+        if moment[:8] != self.date:
+            self.regenerate_signing_key(date=moment[:8])
+        headers = req.headers
+        headers["x-amz-date"] = moment
+        headers["x-amz-content-sha256"] = digest = sha256(req.body or b"").hexdigest()  # type: ignore[arg-type]  # bytes
+        if self.session_token:
+            headers["x-amz-security-token"] = self.session_token
+        signed = sorted(
+            (low, " ".join(value.split()))
+            for low, value in ((name.lower(), value) for name, value in headers.items())
+            if low in _SIGNED or low.startswith("x-amz-")
+        )
+        names = ";".join([name for name, _ in signed])
+        url = req.url or ""
+        path, _, query = url[url.index("/", 8) :].partition("?")
+        lines = [req.method, self.amz_cano_path(path), query and self.amz_cano_querystring(query)]
+        lines += [*(f"{name}:{value}" for name, value in signed), "", names, digest]
+        canonical = sha256("\n".join(lines).encode()).hexdigest()
+        key = self.signing_key
+        text = f"AWS4-HMAC-SHA256\n{moment}\n{key.scope}\n{canonical}"
+        signature = hmac.digest(key.key, text.encode(), "sha256").hex()
+        headers["Authorization"] = (
+            f"AWS4-HMAC-SHA256 Credential={self.access_id}/{key.scope}, SignedHeaders={names}, Signature={signature}"
+        )
+        return req
 
 
 class Signer:
@@ -43,7 +76,7 @@ class Signer:
     def _signature(self, credentials: AwsCredentials, endpoint: Endpoint) -> _Signature:
         scope = (endpoint.signing_name, endpoint.region)
         known = self._signatures.get(scope)
-        if known is None or known[0] != credentials:
+        if known is None or known[0] is not credentials:
             known = self._signatures[scope] = (credentials, _signature(credentials, endpoint))
         return known[1]
 

@@ -22,8 +22,9 @@ from gevent.fileobject import FileObject
 from app.core.errors import GatewayError
 from app.core.messages import Cancellation, UpstreamRequest
 from app.core.operations import load_table
-from app.upstream.bedrock_client import BedrockClient, Deadlines, Reply
-from app.upstream.connections import Adapter, Timeouts
+from app.upstream.adapter import Adapter
+from app.upstream.bedrock_client import BedrockClient, Reply
+from app.upstream.connections import Timeouts
 from app.upstream.credentials import AwsCredentials, CredentialKeeper
 from app.upstream.endpoints import Endpoints
 from app.upstream.signing import Signer
@@ -77,8 +78,8 @@ class ClientProcess:
     def client(self, url: str, *, total: float = 30, **timeouts: float) -> "RemoteClient":
         """A client with a pool of its own; its timeouts are 5 s each where they are not given."""
         name = next(self._tokens)
-        seconds = {"connect": 5.0, "first_byte": 5.0, "silence": 5.0, **timeouts}
-        self.ask("open", client=name, url=url, total=total, timeouts=seconds)
+        seconds = {"connect": 5.0, "first_byte": 5.0, "silence": 5.0, "total": total, **timeouts}
+        self.ask("open", client=name, url=url, timeouts=seconds)
         return RemoteClient(self, name)
 
     def ask(self, command: str, **arguments: Any) -> Message:
@@ -192,13 +193,11 @@ class _Server:
         sys.stdout.write(json.dumps({"token": token, **(result or {})}) + "\n")
         sys.stdout.flush()
 
-    def _open(self, client: int, url: str, total: float, timeouts: dict[str, float]) -> None:
+    def _open(self, client: int, url: str, timeouts: dict[str, float]) -> None:
         keeper = CredentialKeeper(lambda: AwsCredentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None))
-        adapter = Adapter(Timeouts(**timeouts), 100, None)
+        seconds = Timeouts(**timeouts)
         endpoints = Endpoints(load_table(), {"": url})
-        self._clients[client] = BedrockClient(
-            endpoints, Signer(keeper, None), adapter, Deadlines(timeouts["first_byte"], total)
-        )
+        self._clients[client] = BedrockClient(endpoints, Signer(keeper, None), Adapter(seconds, 100, None), seconds)
 
     def _send(self, client: int, call: int, cancelled: Any, **what: Any) -> Message:
         body = bytearray(what["body_size"])
