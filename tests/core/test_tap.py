@@ -17,7 +17,6 @@ from app.core.tap import Tap
 from app.core.usage import UNKNOWN, RequestFacts, Usage
 from app.core.usage_reader import UsageReader
 from tests.event_frames import encode_frame, error_frame, event_frame, exception_frame
-from tests.fuzz import Fuzzer, written
 
 TABLE = load_table()
 FACTS = RequestFacts(body_bytes=400, billed=True, reports_usage=True)
@@ -354,10 +353,3 @@ def test_no_reader_is_believed_everything(number: Any) -> None:
 
     assert tap.usage(complete=True).source == "unknown"
     assert tap.usage(complete=True).problem
-
-
-def test_damaged_answers_break_nothing() -> None:
-    """A short run of what `make fuzz` does for longer."""
-    fuzzer = Fuzzer(7, list(written()))
-    for _ in range(400):
-        fuzzer.step()
