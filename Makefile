@@ -45,9 +45,13 @@ test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end
 	$(BIN)/python -m pytest tests/end_to_end
 
+$(VENV)/.fuzz: checks/fuzz/requirements.txt $(VENV)/.dev
+	$(BIN)/pip install --quiet --disable-pip-version-check -r $<
+	@touch $@
+
 .PHONY: fuzz
-fuzz: $(VENV)/.dev ## feed the reader of AWS's answers what nobody would send (SECONDS=60)
-	$(BIN)/python -m tests.fuzz $(if $(SECONDS),--seconds $(SECONDS))
+fuzz: $(VENV)/.fuzz ## feed all that reads strangers' bytes what nobody would send (SECONDS=60 each; ARGS=--write, "--target answers")
+	$(BIN)/python -m tests.fuzz --seconds $(or $(SECONDS),60) $(ARGS)
 
 .PHONY: check
 check: $(VENV)/.dev ## format, lint and types
@@ -86,7 +90,7 @@ clients: $(VENV)/.dev .venv-clients/.done $(CLIENTS)/node_modules/.done ## drive
 # platform. What is pinned already stays; `make pins ARGS=--upgrade` takes the newest of what the .in files leave open.
 # The order matters: the second is held to the first.
 PINNED := requirements requirements-dev $(CLIENTS)/requirements $(CLIENTS)/requirements-litellm \
-	checks/audit/requirements checks/pins/requirements
+	checks/audit/requirements checks/pins/requirements checks/fuzz/requirements
 PIN := .venv-pins/bin/uv pip compile --quiet --no-config --system-certs --universal --python-version 3.11 \
 	--generate-hashes --custom-compile-command "make pins"
 

@@ -18,6 +18,7 @@ PINNED = [
     f"{CLIENTS}-litellm",
     "checks/audit/requirements",
     "checks/pins/requirements",
+    "checks/fuzz/requirements",
 ]
 SERVED = ["app", "migrations", "wsgi.py", "gunicorn.conf.py"]
 BESIDE = ["tests", "bench", "tools", "checks"]
@@ -32,6 +33,7 @@ PACKAGES = {
 }
 # What nothing imports, and why it is there.
 NOT_IMPORTED = {
+    "atheris": "imported by its name, as make fuzz alone has it",
     "awscli": "a command that checks.clients runs",
     "mypy": "a command of make check",
     "pip-audit": "the command of make audit",
