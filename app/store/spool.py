@@ -19,7 +19,7 @@ from typing import Any
 from sqlalchemy import URL
 
 from app.store.disk_thread import off_the_hub
-from app.store.spool_file import SpoolFailed, SpoolFile, set_text
+from app.store.spool_file import SpoolFailed, SpoolFile, clear_unborn, set_text
 from app.store.spool_format import LONGEST_RECORD, Header, UnknownFormat
 
 _log = logging.getLogger(__name__)
@@ -230,6 +230,7 @@ class Spool:
 
     def _adopted(self, held: set[Path]) -> Iterator[tuple[Path, SpoolFile | str]]:
         """The files that nobody else holds, each as it was taken over, or why it was not. In another thread."""
+        clear_unborn(self._folder, self._now().timestamp())
         for path in sorted(self._folder.glob(f"*{_WAITING}")):
             if path in held:
                 continue

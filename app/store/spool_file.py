@@ -13,6 +13,8 @@ from app.store.spool_format import Header, Unreadable, frame, header_record, rea
 _MODE = 0o600
 _SHARE_BYTES = 1024 * 1024
 _UNBORN = ".new"
+# far longer than any takes to get its name
+_UNBORN_SECONDS = 60.0
 
 
 class SpoolFailed(OSError):
@@ -168,6 +170,19 @@ def set_text(path: Path, text: str, sync: Callable[[int], None] = os.fsync) -> N
     finally:
         os.close(descriptor)
     unborn.rename(path)
+
+
+def clear_unborn(folder: Path, now: float) -> None:
+    """Remove what processes that were killed did not come to give its name, which nobody was told of. Raises OSError.
+
+    `now`: seconds since 1970.
+    """
+    for path in folder.glob(f"*{_UNBORN}"):
+        try:
+            if now - path.stat().st_mtime > _UNBORN_SECONDS:
+                path.unlink()
+        except FileNotFoundError:
+            pass  # another worker was faster
 
 
 def _write_all(descriptor: int, content: bytes) -> None:

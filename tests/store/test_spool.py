@@ -1,6 +1,7 @@
 """What is appended to the spool is read again by whoever may, once its owner has gone."""
 
 import logging
+import os
 import resource
 import stat
 import subprocess
@@ -93,6 +94,18 @@ def test_a_file_is_taken_over_when_its_owner_has_gone_and_not_before(spool: Spoo
 
     assert take(other) == [b"1"]
     assert names(folder) == []
+
+
+def test_what_a_killed_worker_did_not_come_to_name_is_removed_once_nobody_can_be_at_it(
+    spool: SpoolMaker, folder: Path
+) -> None:
+    left_behind(spool(), b"1")
+    for name, age in (("long-ago", 61), ("just-now", 59)):
+        (unborn := folder / f"{name}.spool.0a1b2c3d.new").write_bytes(b"half a hea")
+        os.utime(unborn, (NOW.timestamp() - age,) * 2)
+
+    assert take(spool()) == [b"1"]
+    assert names(folder) == ["just-now.spool.0a1b2c3d.new"]
 
 
 def test_what_was_taken_over_is_taken_by_one_alone(spool: SpoolMaker) -> None:
