@@ -25,7 +25,6 @@ from bench.soak_report import Ending, Sample, SoakReport
 from bench.steady import Plan, started
 from tests.end_to_end.ledger_sums import LedgerSums, ledger_sums
 
-_STREAMS, _CALLS_PER_SECOND = 50, 50
 _STREAM_SECONDS = 20.0
 _SETTLED_SECONDS = 60.0
 _POLL_SECONDS = 0.5
@@ -41,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
         setting = Setting(f"Outcrop, {name}", postgres, limited=True)
         with running_gateway(upstream, cores, setting) as gateway, ledger_sums(gateway.database) as sums:
             samples, ending = _soaked(options, gateway, sums)
-    report = SoakReport(name, samples, ending, options.warm_up, _STREAMS, _CALLS_PER_SECOND)
+    report = SoakReport(name, samples, ending, options.warm_up, options.streams, options.calls)
     say(f"\n{report.table()}\n\n{report.holds()}")
     if options.write:
         write_part(report.name, report.part(), report.pictures())
@@ -52,15 +51,8 @@ def main(arguments: Sequence[str]) -> int:
 def _soaked(options: argparse.Namespace, gateway: Gateway, sums: LedgerSums) -> tuple[list[Sample], Ending]:
     contender = gateway.contender
     rows = sums.rows()  # of the first answer
-    plan = Plan(
-        contender.port,
-        contender.prefix,
-        contender.key,
-        _STREAMS,
-        _STREAM_SECONDS,
-        _CALLS_PER_SECOND,
-        options.seconds,
-    )
+    whom = (contender.port, contender.prefix, contender.key)
+    plan = Plan(*whom, options.streams, _STREAM_SECONDS, options.calls, options.seconds)
     samples: list[Sample] = []
     with _running(plan) as load:
         began = time.monotonic()
@@ -147,6 +139,8 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.soak", description=__doc__)
     parser.add_argument("--seconds", type=float, default=1800.0, help="how long (1800)")
     parser.add_argument("--database", choices=tuple(DATABASES), default="sqlite")
+    parser.add_argument("--streams", type=int, default=50, help="at once (50)")
+    parser.add_argument("--calls", type=int, default=50, help="a second (50)")
     parser.add_argument("--sample", type=float, default=5.0, help="seconds between samples (5)")
     parser.add_argument("--warm-up", type=float, help="seconds that do not count (a third, at most 600)")
     parser.add_argument("--write", action="store_true", help=f"write bench/{RESULTS}")
