@@ -10,14 +10,14 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 
 from app.core.bedrock_calls import BedrockCall
+from app.core.callers import ANYONE
 from app.core.errors import ClientLeft, GatewayError, UpstreamSilent
 from app.core.event_stream import CONTENT_TYPE, FrameReader
 from app.core.header_rules import Headers
-from app.core.ledger_entries import Booked, Entry, Posting
+from app.core.ledger_entries import Booked, Posting
 from app.core.messages import CallRecord, Cancellation, Ending, UpstreamRequest
 from app.core.prices import PriceQuestion
 from app.core.usage import NOBODY, UNKNOWN, RequestFacts, Usage
-from app.gateway.admission import Admitted
 from app.gateway.bookkeeping import Tab
 from app.gateway.ports import Bedrock, Body, Client, Journal, Ledger, UpstreamReply
 from app.gateway.settlement import Settlement
@@ -242,8 +242,7 @@ def a_tab() -> Tab:
     """Of a call whose money nobody looks at."""
     call = BedrockCall("bedrock-runtime", None)
     question = PriceQuestion(None, call.service, "us-east-1", date(2026, 11, 22), billed=False)
-    moment = datetime(2026, 11, 22, tzinfo=UTC)
-    return Tab(call, RequestFacts(), NOBODY, question, Entry("call-1", moment, moment), Admitted())
+    return Tab(call, RequestFacts(), ANYONE, None, NOBODY, question)
 
 
 class Books:

@@ -200,7 +200,7 @@ Spender = VirtualKey | Team | User | Customer
 Record = VirtualKey | KeySecret | Team | Member | User | Customer | Budget
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)  # by identity: what follows from one is worked out once
 class KeyGrant:
     """A key with all that binds it, as it was read at one moment.
 

@@ -22,7 +22,7 @@ from app.core.bedrock_calls import BedrockCall
 from app.core.errors import MalformedRequest
 from app.core.json_bodies import strict_json
 from app.core.json_skim import Skimmed
-from app.core.usage import Attribution
+from app.core.usage import NOBODY, Attribution
 
 # For as long as ids and tags are names, people can read them in a table, and an index of any database takes them.
 LONGEST_ID = 256
@@ -42,6 +42,18 @@ _AGENTCORE_SESSIONS = (
     "x-amzn-bedrock-agentcore-runtime-session-id",
     "x-amzn-code-interpreter-session-id",
     "x-amzn-browser-session-id",
+)
+_HEADERS = frozenset(
+    (
+        *END_USER_HEADERS,
+        REQUEST_METADATA_HEADER,
+        _AGENTCORE_USER,
+        _TAGS,
+        _SPEND_METADATA,
+        _CALL_ID,
+        *_CALLERS_SESSIONS,
+        *_AGENTCORE_SESSIONS,
+    )
 )
 _METADATA_KEYS = ("end_user", "user", "user_id", "customer_id")
 _CONVERSE = frozenset(("Converse", "ConverseStream"))
@@ -70,6 +82,9 @@ def attribution_of(call: BedrockCall, skimmed: Skimmed, headers: Mapping[str, st
 
     Raises MalformedRequest, which names the header but not what it says.
     """
+    says_nothing = _HEADERS.isdisjoint(headers) and ATTRIBUTION_MEMBERS.isdisjoint(skimmed.values)
+    if says_nothing and "sessionId" not in call.labels:
+        return NOBODY
     end_user, source = next(_end_users(call, skimmed.values, headers), (None, None))
     return Attribution(
         end_user=end_user,

@@ -7,7 +7,8 @@ slash at the end or the case of a letter tells operations apart (`POST /agents/{
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
+from functools import lru_cache
 from typing import Any
 
 from app.core.errors import MalformedRequest, MethodUnknown, NeedsFullDuplex
@@ -16,6 +17,7 @@ from app.core.model_names import LONGEST_MODEL
 from app.core.operations import Operation, OperationsTable, labels
 from app.core.shaped_bodies import is_shaped
 from app.core.targets import Target
+from app.core.value import value
 
 METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
 _DEFAULT_SERVICE = "bedrock-runtime"
@@ -25,10 +27,12 @@ _V1_SERVICE = "bedrock-mantle"
 _DECIDING = ("model", "stream", "resourceARN")
 _DECIDING_LOW = frozenset(name.lower() for name in _DECIDING)
 _JSON_PROTOCOL = "application/x-amz-json-"
+# request lines, as many as targets.py keeps
+_REMEMBERED, _LONGEST_REMEMBERED = 1024, 512
 _ARN = re.compile(r"arn:[^:]+:(?P<service>[^:]*):(?P<region>[^:]*):[^:]*:(?P<type>[^:/]*).*", re.DOTALL)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class BedrockCall:
     """What a call asks of AWS.
 
@@ -62,12 +66,24 @@ def resolve(table: OperationsTable, method: str, target: Target, headers: Mappin
     if method not in METHODS:
         raise method_unknown(method)
     service = target.service or _implied_service(target.segments)
-    found = table.find(method, target.segments, service)
-    found = _by_x_amz_target(found, headers.get("x-amz-target"), service)
-    if not found or not found[0].target:
-        _refuse_json_protocol(headers, known=bool(found), service=service)
+    x_amz_target = headers.get("x-amz-target")
+    if x_amz_target is not None and service != _ROOT_SERVICE:
+        raise MalformedRequest(
+            "X-Amz-Target chooses an operation by header, which this path does not take: remove the header."
+        )
+    find = _remembered if len(target.path) <= _LONGEST_REMEMBERED and x_amz_target is None else _find
+    call = find(table, method, service, target.segments, x_amz_target)
+    if not call.operation or not call.operation.target:
+        _refuse_json_protocol(headers, known=call.operation is not None, service=service)
+    return call
+
+
+def _find(
+    table: OperationsTable, method: str, service: str | None, segments: tuple[str, ...], x_amz_target: str | None
+) -> BedrockCall:
+    found = tuple(operation for operation in table.find(method, segments, service) if operation.target == x_amz_target)
     if len(found) > 1 and not found[0].arn_in:
-        found = _by_arn(found, _arns(target.segments))
+        found = _by_arn(found, _arns(segments))
     if not found:
         return BedrockCall(service or _DEFAULT_SERVICE, None)
     operation, undecided = found[0], found if len(found) > 1 else ()
@@ -76,12 +92,15 @@ def resolve(table: OperationsTable, method: str, target: Target, headers: Mappin
             f"{operation.operation} needs HTTP/2 in both directions at once, which this gateway does not carry. "
             "Use InvokeModelWithResponseStream, or call AWS directly."
         )
-    found_labels = labels(operation, target.segments)
+    found_labels = labels(operation, segments)
     _check_patterns(table, operation, found_labels)
     model = next((found_labels[path[5:]] for path in operation.models if path.startswith("path.")), None)
     return BedrockCall(
         operation.service, operation, found_labels, model, streams=bool(operation.stream), undecided=undecided
     )
+
+
+_remembered = lru_cache(_REMEMBERED)(_find)
 
 
 def method_unknown(method: str) -> MethodUnknown:
@@ -124,7 +143,8 @@ def _model_of(content: Mapping[str, Any]) -> str | None:
 
 def region_in_arns(segments: Sequence[str]) -> str | None:
     """The region that ARNs among the path's decoded segments name. Raises MalformedRequest when they disagree."""
-    regions = {arn["region"] for arn in _arns(segments) if arn["region"]}
+    arns = _arns(segments)
+    regions = {arn["region"] for arn in arns if arn["region"]}
     if len(regions) > 1:
         raise MalformedRequest("The ARNs in the path name different regions: one call goes to one region.")
     return regions.pop() if regions else None
@@ -134,16 +154,6 @@ def _implied_service(segments: Sequence[str]) -> str | None:
     if segments == ("",):
         return _ROOT_SERVICE
     return _V1_SERVICE if segments[0] == "v1" else None
-
-
-def _by_x_amz_target(
-    found: tuple[Operation, ...], x_amz_target: str | None, service: str | None
-) -> tuple[Operation, ...]:
-    if x_amz_target is not None and service != _ROOT_SERVICE:
-        raise MalformedRequest(
-            "X-Amz-Target chooses an operation by header, which this path does not take: remove the header."
-        )
-    return tuple(operation for operation in found if operation.target == x_amz_target)
 
 
 def _refuse_json_protocol(headers: Mapping[str, str], *, known: bool, service: str | None) -> None:
@@ -170,7 +180,7 @@ def _is_of(rule: Mapping[str, Any], arn: re.Match[str]) -> bool:
 
 
 def _arns(segments: Sequence[str]) -> tuple[re.Match[str], ...]:
-    return tuple(match for segment in segments if (match := _ARN.fullmatch(segment)))
+    return tuple(match for segment in segments if segment.startswith("arn:") and (match := _ARN.fullmatch(segment)))
 
 
 def _check_patterns(table: OperationsTable, operation: Operation, found: Mapping[str, str]) -> None:

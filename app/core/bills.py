@@ -25,13 +25,12 @@ class Bill:
         threshold, kinds = price.past(tokens_in(counts)) if price else (None, {})
         if threshold:
             self.remarks.append(f"above {threshold}")
-        by_units = price is not None and price.bills_units and any(counts.get(kind, 0) > 0 for kind in UNIT_KINDS)
         for kind, count in counts.items():
             if count <= 0 or kind in FREE_KINDS:
                 continue
             rate = self._rate(price, kinds, kind, image_size)
             if rate is None:
-                if by_units and kind in TOKEN_KINDS:
+                if kind in TOKEN_KINDS and _bills_units(price, counts):
                     continue  # this model's images, seconds or queries are what AWS bills, and they are counted
                 self.total = None
                 self.remarks.append(f"no price for {prefix}{kind}")
@@ -39,16 +38,22 @@ class Bill:
             self.rates[prefix + kind] = rate
             if price and kind in price.instead:
                 self.remarks.append(f"{kind} at {price.instead[kind]}")
-            if price and kind == "output_image" and image_size and price.listed_image(image_size) is None:
+            if kind == "output_image" and price and image_size and price.listed_image(image_size) is None:
                 self.remarks.append(f"no price for {image_size[:40]}: any size's")
             if self.total is not None:
                 self.total = EXACT.add(self.total, EXACT.multiply(rate, count))
 
     def _rate(self, price: Price | None, kinds: Prices, kind: str, image_size: str | None) -> Decimal | None:
-        if kind not in TOKEN_KINDS and kind not in UNIT_KINDS:
-            self.uses_guardrails = True
-            return self.guardrails.get(kind)
-        return price.image(image_size) if price and kind == "output_image" else kinds.get(kind)
+        if kind in TOKEN_KINDS:
+            return kinds.get(kind)
+        if kind in UNIT_KINDS:
+            return price.image(image_size) if price and kind == "output_image" else kinds.get(kind)
+        self.uses_guardrails = True
+        return self.guardrails.get(kind)
+
+
+def _bills_units(price: Price | None, counts: Counts) -> bool:
+    return price is not None and price.bills_units and any(counts.get(kind, 0) > 0 for kind in UNIT_KINDS)
 
 
 def held(

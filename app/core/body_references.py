@@ -12,6 +12,7 @@ from typing import Any
 from app.core.errors import MalformedRequest
 from app.core.json_bodies import JsonBody
 from app.core.model_names import LONGEST_MODEL
+from app.core.value import value
 
 _ANY_DEPTH = "**"
 _EACH_VALUE = "{}"
@@ -22,7 +23,7 @@ _MOST_LOCATIONS = 1000
 _MOST_OTHERS = 250
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Reference:
     """One value that a body names, and the table's path of its place."""
 

@@ -8,6 +8,7 @@
 """
 
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 
 from app.core import durations
 from app.core.accounts import Limits
@@ -43,7 +44,13 @@ def window_of(limits: Limits, now: datetime) -> Window:
 
 def window(duration: str | None, now: datetime) -> Window:
     """The same by the duration alone; None: a window that never ends."""
-    return Window(duration, window_end(now, duration)) if duration is not None else NO_WINDOW
+    return _window_at(duration, int(now.timestamp())) if duration is not None else NO_WINDOW
+
+
+@lru_cache(maxsize=256)
+def _window_at(duration: str, second: int) -> Window:
+    """No window ends within a second."""
+    return Window(duration, window_end(datetime.fromtimestamp(second, UTC), duration))
 
 
 def _month_end(now: datetime, count: int) -> datetime:

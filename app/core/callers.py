@@ -1,6 +1,7 @@
 """Who is calling, as the doorman found out: what policy, the admin routes and the log need to know of them."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from app.core.accounts import KeyGrant, KeyType, Rights
@@ -57,6 +58,7 @@ ANYONE = Caller(alias="open", may_call_everything=True)
 COMMAND_LINE = Caller(alias="command line", may_call_everything=False, role="administrator")
 
 
+@lru_cache(maxsize=4096)
 def caller_of(grant: KeyGrant) -> Caller:
     """The caller that a key makes, with the rights of every layer above it.
 

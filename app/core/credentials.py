@@ -14,18 +14,21 @@ repeated header is malformed too.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from app.core.errors import Unauthenticated
+from app.core.value import value
 
 # visible ASCII without `,` (a repeated header) and `"`; the bound is far above every key that exists
 _KEY = re.compile(r"[!#-+\--~]{1,512}")
+_BEARER = re.compile(r"(?i:bearer)[ \t]+(.*)")
 _SIGV4 = "AWS4-HMAC-SHA256"
 _SCOPE = re.compile(r"(?P<date>[0-9]{8})/(?P<region>[a-z0-9-]{1,40})/(?P<service>[a-z0-9-]{1,60})/aws4_request")
+_SPELT = {"litellm-user-api-key": "litellm_user_api_key", "authorization": "Authorization"}
 HEADERS = ("litellm-user-api-key", "x-litellm-api-key", "authorization", "x-api-key", "api-key")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Scope:
     """The credential scope of a Signature Version 4 header: what the caller's SDK thinks it signs for."""
 
@@ -34,7 +37,7 @@ class Scope:
     service: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Signature:
     """What a Signature Version 4 header claims: made in this scope, over these headers, in hex."""
 
@@ -43,7 +46,7 @@ class Signature:
     hexadecimal: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PresentedCredential:
     """A well-formed credential and the header that carried it. `secret` stays out of every repr and log.
 
@@ -74,18 +77,21 @@ def present(headers: Mapping[str, str]) -> PresentedCredential:
 
 def scope(headers: Mapping[str, str]) -> Scope | None:
     """The scope of a Signature Version 4 header, whoever's it is; None without one. It is a hint, never a right."""
+    signed = headers.get("authorization", "")
+    if not signed.startswith(_SIGV4):
+        return None
     try:
-        return _signature(headers.get("authorization", ""))[1].scope
+        return _signature(signed)[1].scope
     except Unauthenticated:
         return None
 
 
 def _spelt(name: str) -> str:
-    return {"litellm-user-api-key": "litellm_user_api_key", "authorization": "Authorization"}.get(name, name)
+    return _SPELT.get(name, name)
 
 
 def _key(name: str, value: str) -> str:
-    bearer = re.fullmatch(r"(?i:bearer)[ \t]+(.*)", value)
+    bearer = _BEARER.fullmatch(value)
     if bearer:
         value = bearer[1].strip(" \t")
     elif name == "authorization":

@@ -9,6 +9,7 @@ import json
 import struct
 from binascii import crc32
 from dataclasses import dataclass
+from functools import lru_cache
 
 CONTENT_TYPE = "application/vnd.amazon.eventstream"
 # A payload longer than this is not kept: events that report something are a few hundred bytes, text comes in pieces.
@@ -26,7 +27,7 @@ _BYTES, _STRING, _UUID = 6, 7, 9
 _SIZES = {2: 1, 3: 2, 4: 4, 5: 8, 8: 8, 9: 16}
 _LENGTH = struct.Struct("!H")
 # The headers of AWS's events are the same few blocks again and again.
-_MOST_HEADS, _LONGEST_HEAD = 32, 512
+_MOST_HEADS, _LONGEST_HEAD = 256, 512
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +56,6 @@ class FrameReader:
         self.lost = False
         self.damaged = False
         self.frames = 0
-        self._heads: dict[bytes, Head] = {}
         # Of the frame that has come in part: its bytes, or of one too long to keep its last four; how many are to
         # come, once its prelude is there; and the CRC of those that are gone.
         self._part = bytearray()
@@ -74,15 +74,15 @@ class FrameReader:
         while position < end and not self.lost:
             if self._left:
                 position = self._continue(piece, position, found)
-                continue
-            if not self._part and end - position >= _SHORTEST:
+            elif not self._part and end - position >= _SHORTEST:
                 total, headers, crc = _PRELUDE.unpack_from(piece, position)
-                lengths = piece[position : position + 8]
-                if total <= end - position and _is_sound(total, headers, crc, lengths):
-                    self._read(piece[position : position + total], headers, found)
+                if total <= end - position and _is_sound(total, headers, crc, piece[position : position + 8]):
+                    self._read(piece[position : position + total], headers, crc, found)
                     position += total
-                    continue
-            position = self._begin(piece, position)
+                else:
+                    position = self._begin(piece, position)
+            else:
+                position = self._begin(piece, position)
         return found
 
     def _begin(self, piece: bytes, position: int) -> int:
@@ -114,31 +114,35 @@ class FrameReader:
             self.frames += 1
             self.damaged = self.damaged or _CRC.pack(self._crc) != self._part
         else:
-            self._read(bytes(self._part), _PRELUDE.unpack_from(self._part)[1], found)
+            _, headers, crc = _PRELUDE.unpack_from(self._part)
+            self._read(bytes(self._part), headers, crc, found)
         self._part.clear()
         self._long, self._crc = False, 0
 
-    def _read(self, frame: bytes, headers: int, found: list[Message]) -> None:
+    def _read(self, frame: bytes, headers: int, crc: int, found: list[Message]) -> None:
+        """`crc`: of the frame's first 8 bytes."""
         self.frames += 1
         if self.damaged:
             return
-        block = frame[12 : 12 + headers]
-        head = self._heads.get(block) or self._head(block)
-        if head is None or crc32(frame[:-4]) != _CRC.unpack_from(frame, len(frame) - 4)[0]:
+        begin = 12 + headers
+        block = frame[12:begin]
+        head = _remembered_head(block) if headers <= _LONGEST_HEAD else _head_of(block)
+        if head is None or crc32(frame[8:-4], crc) != int.from_bytes(frame[-4:]):
             self.damaged = True
         elif len(frame) - _SHORTEST - headers <= LONGEST_PAYLOAD:
-            found.append((head, frame[12 + headers : -4]))
+            found.append((head, frame[begin:-4]))
 
-    def _head(self, block: bytes) -> Head | None:
-        headers = _headers(block)
-        if headers is None:
-            return None
-        kind = headers.get(":message-type", "event")
-        name = {"exception": ":exception-type", "error": ":error-code"}.get(kind, ":event-type")
-        head = Head(kind, headers.get(name, ""))
-        if len(block) <= _LONGEST_HEAD and len(self._heads) < _MOST_HEADS:
-            self._heads[block] = head
-        return head
+
+def _head_of(block: bytes) -> Head | None:
+    headers = _headers(block)
+    if headers is None:
+        return None
+    kind = headers.get(":message-type", "event")
+    name = {"exception": ":exception-type", "error": ":error-code"}.get(kind, ":event-type")
+    return Head(kind, headers.get(name, ""))
+
+
+_remembered_head = lru_cache(_MOST_HEADS)(_head_of)
 
 
 def _is_sound(total: int, headers: int, crc: int, lengths: bytes | bytearray) -> bool:

@@ -7,6 +7,7 @@ Back: everything end-to-end, less what the gateway or the server in front of the
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 
 from app.core.errors import MalformedRequest, UpstreamBroke
 
@@ -39,6 +40,7 @@ _DROPPED_PREFIXES = ("x-forwarded-", "amz-sdk-", *_OURS)
 # gunicorn writes its own Date and Server, and two of either is one too many; callers' cookies do not go to AWS, and
 # AWS's must not be kept for whatever else is served from this host
 _REPLY_DROPPED = _HOP_BY_HOP | {"date", "server", "set-cookie"}
+_LENGTH = frozenset(("content-length",))
 
 
 def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
@@ -47,32 +49,49 @@ def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
     `Accept-Encoding` becomes `identity`: a compressed answer would blind the meter.
     """
     headers = tuple((name.lower(), value) for name, value in headers)
-    named = _named_by_connection(headers)
-    for name, _ in headers:
-        if name in named and name.startswith(_JUDGED):
-            raise MalformedRequest(f"Connection names {name}, which is part of the call: it cannot be left out.")
-    kept = tuple(
-        (name, value)
-        for name, value in headers
-        if name not in _DROPPED and name not in named and not name.startswith(_DROPPED_PREFIXES)
-    )
-    for name, value in kept:
-        _refuse_unsendable(name, value)
-    return (*kept, ("Accept-Encoding", "identity"))
+    kept = []
+    connection = []
+    for name, value in headers:
+        if name == "connection":
+            connection.append(value)
+        if name in _DROPPED or name.startswith(_DROPPED_PREFIXES):
+            continue
+        if not (value.isascii() and value.isprintable()):
+            _refuse_unsendable(name, value)
+        kept.append((name, value))
+    named = _tokens(connection) - _HOP_BY_HOP
+    if named:
+        for name, _ in headers:
+            if name in named and name.startswith(_JUDGED):
+                raise MalformedRequest(f"Connection names {name}, which is part of the call: it cannot be left out.")
+        kept = [header for header in kept if header[0] not in named]
+    kept.append(("Accept-Encoding", "identity"))
+    return tuple(kept)
 
 
 def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
     """AWS's headers as the caller gets them, in order. Raises UpstreamBroke."""
-    headers = tuple(headers)
-    for name, value in headers:
-        if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+    kept = []
+    connection = []
+    chunked = False
+    for header in headers:
+        written, value = header
+        name = written.lower()
+        if not _is_token(name) or (not (value.isascii() and value.isprintable()) and _CONTROL.search(value)):
             raise UpstreamBroke("AWS answered with a header that cannot be sent on. The model may have run.")
-    dropped = _REPLY_DROPPED | _named_by_connection(headers)
-    if any(name.lower() == "transfer-encoding" for name, _ in headers):
-        # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
-        dropped |= {"content-length"}
-    low = ((name.lower(), (name, value)) for name, value in headers)
-    return tuple(header for name, header in low if name not in dropped and not name.startswith(_OURS))
+        if name == "connection":
+            connection.append(value)
+        chunked = chunked or name == "transfer-encoding"
+        if name not in _REPLY_DROPPED and not name.startswith(_OURS):
+            kept.append((name, header))
+    # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
+    dropped = _tokens(connection) | _LENGTH if chunked else _tokens(connection)
+    return tuple(header for name, header in kept if name not in dropped)
+
+
+@lru_cache(maxsize=256)
+def _is_token(name: str) -> bool:
+    return _TOKEN.fullmatch(name) is not None
 
 
 def _refuse_unsendable(name: str, value: str) -> None:
@@ -83,7 +102,6 @@ def _refuse_unsendable(name: str, value: str) -> None:
         raise MalformedRequest(f"The header {name} is signed, so it must be ASCII.")
 
 
-def _named_by_connection(headers: Headers) -> frozenset[str]:
-    return frozenset(
-        token.strip().lower() for name, value in headers if name.lower() == "connection" for token in value.split(",")
-    )
+def _tokens(connection: list[str]) -> frozenset[str]:
+    """What the headers Connection name."""
+    return frozenset(token.strip().lower() for value in connection for token in value.split(","))

@@ -6,17 +6,18 @@ came are held, and of each wanted member its last 64 KiB or fewer.
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from app.core.json_scanner import LONGEST_KEPT, MOST_STEPS, JsonScanner
+from app.core.value import value
 
 # A body no longer than this is parsed whole, at the speed of C. No member of it is too long to keep, so that it makes
 # no difference to what is found.
 _WINDOW = LONGEST_KEPT
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Skimmed:
     """What was found of the wanted members.
 
@@ -54,10 +55,9 @@ class JsonSkimmer:
     def end(self) -> Skimmed:
         """What was found. Nothing may be fed afterwards."""
         if self._scanner is None:
-            whole = _parsed(self._window)
-            if isinstance(whole, dict):
-                values = {name: whole[name] for name in self._wanted if name in whole}
-                return Skimmed(values, _sizes(values), sound=True)
+            found = _picked(_parsed(self._window), self._wanted)
+            if found:
+                return found
         self._scan()
         return self._found()
 
@@ -84,6 +84,10 @@ class JsonSkimmer:
 
 def skim(raw: bytes | bytearray, wanted: frozenset[str]) -> Skimmed:
     """What a whole body says of the wanted members."""
+    if len(raw) <= _WINDOW:
+        found = _picked(_parsed(raw), wanted)
+        if found:
+            return found
     skimmer = JsonSkimmer(wanted)
     skimmer.feed(raw)
     return skimmer.end()
@@ -102,6 +106,13 @@ def _parsed(raw: bytes | bytearray) -> Any:
         return _DECODER.decode(raw.decode())
     except (ValueError, RecursionError):
         return _NOTHING
+
+
+def _picked(whole: Any, wanted: frozenset[str]) -> Skimmed | None:
+    if not isinstance(whole, dict):
+        return None
+    values = {name: value for name, value in whole.items() if name in wanted}
+    return Skimmed(values, _sizes(values), sound=True)
 
 
 def _sizes(values: Mapping[str, Any]) -> dict[str, int]:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.core.usage import NOBODY, UNKNOWN, Attribution, Usage
+from app.core.value import value
 
 # Who pays. A budget for one model (`model_max_budget`) is an account of its own, a `model_budget`: its id begins with
 # the kind and id of the account that has it, and ends with the model's pattern, parted by colons.
@@ -31,7 +32,7 @@ class Account:
     id: str
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Window:
     """The budget window that an account is in now: `duration` as its settings say, and the window's end.
 
@@ -46,7 +47,7 @@ class Window:
 NO_WINDOW = Window()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Charge:
     """What a call cost, and how that was found.
 
@@ -66,7 +67,7 @@ class Charge:
 UNPRICED = Charge()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Entry:
     """One row of the ledger. Names are as they were at the time; moments are UTC; times milliseconds.
 
@@ -109,7 +110,7 @@ class Entry:
     note: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Posting:
     """An entry, and what its booking moves.
 
@@ -138,7 +139,7 @@ class Adjustment:
     names: Mapping[str, Any] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Booked:
     """What `settle` knows when it returns. `key_spend`: of the key's window, None where it was not committed yet.
 

@@ -1,13 +1,14 @@
 """Who pays for a call, what each of them limits, and what a ticket must claim for it.
 
 A key's or a customer's own limits win over those of the budget it names, field by field. A budget for one model is an
-account of its own beside the account that has it. A new limit is one more function in _LIMITS.
+account of its own beside the account that has it. A new limit is one more field of a Claim.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from decimal import ROUND_CEILING, Decimal
+from functools import lru_cache
 from typing import Any
 
 from app.core import model_names
@@ -15,6 +16,7 @@ from app.core.accounts import Budget, Customer, KeyGrant, Limits, VirtualKey
 from app.core.budget_windows import window_of
 from app.core.ledger_entries import Account, Window
 from app.core.tickets import Claim
+from app.core.value import value
 
 # what the database counts money in: a hold that is rounded there would come back as another
 _SMALLEST_USD = Decimal("1e-12")
@@ -23,9 +25,10 @@ _DEAREST_USD = Decimal(100_000)
 _MODEL_BUDGET_AMOUNTS = ("budget_limit", "max_budget")
 _MODEL_BUDGET_SPANS = ("time_period", "budget_duration")
 _ZERO = Decimal(0)
+_UNLIMITED = (None, None, None)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Payer:
     """An account that pays for a call, with the limits that hold for it now, its budget's among them.
 
@@ -55,9 +58,13 @@ def payers_of(
     `grant` is None for the master key, which nobody pays for; `models`: the names by which the call's model is known,
     as it was asked for and as what that stands for, none where no model can be told.
     """
-    layers = [*(_layers(grant, now) if grant else ()), *([_customer(customer)] if customer else ())]
-    found = [*layers, *(payer for layer in layers for payer in _model_budgets(layer, models))]
-    return tuple(sorted(found, key=lambda payer: payer.account))
+    layers = _layers(grant, raised=_is_raised(grant.key, now)) if grant else ()
+    if customer:
+        layers = (*layers, _customer(customer))
+    budgets = [payer for layer in layers if layer.limits.model_max_budget for payer in _model_budgets(layer, models)]
+    if not customer and not budgets:
+        return layers
+    return tuple(sorted((*layers, *budgets), key=lambda payer: payer.account))
 
 
 def accounts_of(payers: tuple[Payer, ...], at: datetime) -> tuple[tuple[Account, Window], ...]:
@@ -69,11 +76,14 @@ def claims_of(payers: tuple[Payer, ...], hold: Decimal | None, now: datetime) ->
     """What a call asks for, of the accounts that limit anything. `hold`: US dollars, None for what costs nothing."""
     claims = []
     for payer in payers:
-        claim = unlimited = Claim(payer.account, window_of(payer.limits, now))
-        for limit in _LIMITS:
-            claim = limit(claim, payer.limits, hold)
-        if claim != unlimited:
-            claims.append(claim)
+        limits = payer.limits
+        rates = (limits.rpm_limit, limits.tpm_limit, limits.max_parallel_requests)
+        # what costs nothing may run on a budget that is spent
+        budget = None if hold is None else limits.max_budget
+        if budget is None and rates == _UNLIMITED:
+            continue
+        held = _ZERO if budget is None or hold is None else _countable(hold)
+        claims.append(Claim(payer.account, window_of(limits, now), held, budget, *rates))
     return tuple(claims)
 
 
@@ -97,11 +107,7 @@ def with_budget(own: Limits, budget: Budget | None) -> Limits:
 
 def key_limits(key: VirtualKey, budget: Budget | None, now: datetime) -> Limits:
     """A key's limits now: its own, its budget's, and a raise that ends by itself."""
-    limits = with_budget(key.limits, budget)
-    raised = key.temp_budget_expiry is not None and key.temp_budget_expiry > now
-    if limits.max_budget is None or key.temp_budget_increase is None or not raised:
-        return limits
-    return replace(limits, max_budget=limits.max_budget + key.temp_budget_increase)
+    return _key_limits(key, budget, raised=_is_raised(key, now))
 
 
 def model_budget_account(owner: Account, pattern: str) -> Account:
@@ -116,10 +122,23 @@ def model_budget_limits(said: Mapping[str, Any]) -> Limits:
     return Limits(max_budget=None if amount is None else Decimal(str(amount)), budget_duration=span)
 
 
-def _layers(grant: KeyGrant, now: datetime) -> list[Payer]:
+def _is_raised(key: VirtualKey, now: datetime) -> bool:
+    return key.temp_budget_expiry is not None and key.temp_budget_expiry > now
+
+
+def _key_limits(key: VirtualKey, budget: Budget | None, *, raised: bool) -> Limits:
+    limits = with_budget(key.limits, budget)
+    if limits.max_budget is None or key.temp_budget_increase is None or not raised:
+        return limits
+    return replace(limits, max_budget=limits.max_budget + key.temp_budget_increase)
+
+
+@lru_cache(maxsize=4096)
+def _layers(grant: KeyGrant, *, raised: bool) -> tuple[Payer, ...]:
     """A team or user that is gone still pays: a key outlives them, and says so."""
     key, team, user = grant.key, grant.team, grant.user
-    layers = [Payer(Account("key", key.id), key_limits(key, grant.budget, now), _named("key", key.alias, key.key_name))]
+    limits = _key_limits(key, grant.budget, raised=raised)
+    layers = [Payer(Account("key", key.id), limits, _named("key", key.alias, key.key_name))]
     if key.team_id is not None:
         name = _named("team", team.alias if team else None, key.team_id)
         layers.append(Payer(Account("team", key.team_id), team.limits if team else Limits(), name))
@@ -128,7 +147,7 @@ def _layers(grant: KeyGrant, now: datetime) -> list[Payer]:
         limits = user.limits if user else Limits()
         # whoever was handed a delegated key is somebody else than its user
         layers.append(Payer(Account("user", key.user_id), limits, name, discloses=not key.delegated))
-    return layers
+    return tuple(layers)  # key, team, user: sorted
 
 
 def _customer(paying: PayingCustomer) -> Payer:
@@ -155,27 +174,5 @@ def _named(kind: str, alias: str | None, otherwise: str) -> str:
     return f'{kind} "{alias or otherwise}"'
 
 
-def _budget(claim: Claim, limits: Limits, hold: Decimal | None) -> Claim:
-    """What costs nothing may run on a budget that is spent."""
-    if limits.max_budget is None or hold is None:
-        return claim
-    return replace(claim, budget=limits.max_budget, hold=_countable(hold))
-
-
 def _countable(hold: Decimal) -> Decimal:
     return min(max(hold, _ZERO), _DEAREST_USD).quantize(_SMALLEST_USD, ROUND_CEILING)
-
-
-def _rpm(claim: Claim, limits: Limits, _: Decimal | None) -> Claim:
-    return replace(claim, rpm=limits.rpm_limit)
-
-
-def _tpm(claim: Claim, limits: Limits, _: Decimal | None) -> Claim:
-    return replace(claim, tpm=limits.tpm_limit)
-
-
-def _parallel(claim: Claim, limits: Limits, _: Decimal | None) -> Claim:
-    return replace(claim, parallel=limits.max_parallel_requests)
-
-
-_LIMITS: tuple[Callable[[Claim, Limits, Decimal | None], Claim], ...] = (_budget, _rpm, _tpm, _parallel)

@@ -10,6 +10,7 @@ from app.core.credentials import Scope
 from app.core.header_rules import Headers
 from app.core.targets import Target
 from app.core.usage import UsageSource
+from app.core.value import value
 
 Ending = Literal[
     "complete",  # the caller was given all that AWS sent
@@ -23,7 +24,7 @@ Ending = Literal[
 ]
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class ProxyRequest:
     """One call as it arrived, its body not read yet. Header names are lower-case.
 
@@ -38,7 +39,7 @@ class ProxyRequest:
     address: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class UpstreamRequest:
     """One call as it leaves for AWS, before it is signed."""
 

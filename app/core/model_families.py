@@ -1,5 +1,7 @@
 """Whose model it is, as far as that tells how its tokens relate to text."""
 
+from functools import lru_cache
+
 from app.core.model_names import model_name
 
 OTHER = "other"
@@ -28,6 +30,7 @@ def bare_model(model: str | None) -> str:
     return spellings[-1] if spellings else ""
 
 
+@lru_cache(maxsize=2048)
 def family_of(model: str | None) -> str:
     """One of FAMILIES, for a model id or ARN of at most LONGEST_MODEL characters, or None."""
     bare = bare_model(model)

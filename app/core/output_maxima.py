@@ -5,7 +5,7 @@ Sources: AWS's model parameters, botocore's Converse, OpenAI's and Anthropic's o
 """
 
 from collections.abc import Iterator, Mapping
-from functools import reduce
+from functools import cache
 from typing import Any
 
 from app.core.bedrock_calls import BedrockCall
@@ -17,6 +17,7 @@ LARGEST_MAXIMUM = 10_000_000
 # The most answers that one request may ask for, anywhere
 _MOST_ANSWERS = 128
 
+_Paths = tuple[tuple[str, ...], ...]
 _OPENAI = ("max_tokens", "max_completion_tokens", "n")
 _BY_FAMILY: dict[str, tuple[str, ...]] = {
     "anthropic": ("max_tokens", "max_tokens_to_sample"),
@@ -53,17 +54,22 @@ MAXIMUM_MEMBERS = frozenset(
 
 def most_output_tokens(call: BedrockCall, values: Mapping[str, Any]) -> int | None:
     """The largest maximum that is stated, times the answers that are asked for; None where none is."""
-    if call.name in _INVOKED:
-        names = _BY_FAMILY.get(family_of(call.model), _ALL)
-    else:
-        names = _BY_OPERATION.get(call.name or "", ())
-    if call.name in _CONVERSE:
-        names += tuple(f"{_HANDED_ON}.{name}" for name in _BY_FAMILY.get(family_of(call.model), ()))
-    multiplying = [name for name in names if name.rpartition(".")[2] in _ANSWERS]
-    largest = max(_stated(values, [name for name in names if name not in multiplying], LARGEST_MAXIMUM), default=None)
-    if largest is None:
-        return None
+    stating, multiplying = _places(call.name or "", family_of(call.model), _HANDED_ON in values)
+    largest = max(_stated(values, stating, LARGEST_MAXIMUM), default=None)
+    if largest is None or not multiplying:
+        return largest
     return largest * max(_stated(values, multiplying, _MOST_ANSWERS), default=1)
+
+
+@cache
+def _places(operation: str, family: str, hands_on: bool) -> tuple[_Paths, _Paths]:  # noqa: FBT001  # the cache's key
+    """Where a request of these may state a maximum, and what multiplies it."""
+    names = _BY_FAMILY.get(family, _ALL) if operation in _INVOKED else _BY_OPERATION.get(operation, ())
+    if hands_on and operation in _CONVERSE:
+        names += tuple(f"{_HANDED_ON}.{name}" for name in _BY_FAMILY.get(family, ()))
+    paths = [tuple(name.split(".")) for name in names]
+    multiplying = tuple(path for path in paths if path[-1] in _ANSWERS)
+    return tuple(path for path in paths if path not in multiplying), multiplying
 
 
 def stated(value: object, largest: int) -> int | None:
@@ -75,9 +81,11 @@ def stated(value: object, largest: int) -> int | None:
     return value
 
 
-def _stated(values: Mapping[str, Any], names: list[str], largest: int) -> Iterator[int]:
-    for name in names:
-        *places, inner = name.split(".")
-        found = stated(reduce(lambda place, member: members(place.get(member)), places, values).get(inner), largest)
+def _stated(values: Mapping[str, Any], paths: _Paths, largest: int) -> Iterator[int]:
+    for path in paths:
+        place = values
+        for name in path[:-1]:
+            place = members(place.get(name))
+        found = stated(place.get(path[-1]), largest)
         if found is not None:
             yield found

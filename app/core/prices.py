@@ -3,21 +3,21 @@
 docs/prices.md says how a price is found. Where nothing is known the answer is None, never 0.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from functools import cache, lru_cache
 from importlib import resources
 
 from app.core.bills import NOTHING, Bill, held
-from app.core.ledger_entries import UNPRICED, Charge
+from app.core.ledger_entries import Charge
 from app.core.model_names import LONGEST_MODEL
 from app.core.price_entries import EXACT, STANDARD, TIERS, DatedPrice, PriceFile
 from app.core.price_file import read_price_file
 from app.core.price_lookup import PriceLookup
 from app.core.rates import Price
 from app.core.usage import RequestFacts, Usage
+from app.core.value import value
 
 # Model ids come from callers: what is remembered of them is bounded
 _REMEMBERED = 2048
@@ -30,7 +30,7 @@ _BYTES_PER_TEXT_UNIT = 1000
 _PICO = Decimal("1e-12")
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class PriceQuestion:
     """What decides a call's rates beside what it used.
 
@@ -84,48 +84,38 @@ class PriceBook:
 
     def find(self, question: PriceQuestion) -> Price | None:
         """The rates of a call, None where there is no price."""
-        if not question.model or len(question.model) > LONGEST_MODEL:
-            return None
-        # a caller's tier may be any text: at most these are remembered
-        tier = question.tier if question.tier in TIERS else STANDARD
-        return self._find(question.model, (question.service, question.region), question.at, tier)
+        return self._priced(question, question.model, question.tier)
 
     def charge(self, question: PriceQuestion, usage: Usage, http_status: int | None = None) -> Charge:
         """What a call cost: None where a part of it has no price, 0 where AWS bills nothing, such as an error."""
-        asked = replace(question, tier=usage.tier) if usage.tier else question
-        price = self.find(asked)
-        told = _told(price)
+        tier = usage.tier or question.tier
+        price = self._priced(question, question.model, tier)
         if not question.billed or (http_status is not None and http_status >= 400):
-            return replace(told, cost=NOTHING)
+            return _told([price], NOTHING)
         if usage.source == "unknown":
-            return told
+            return _told([price])
         guardrails, entry = self._guardrails(question.at)
         bill = Bill(guardrails)
+        prices = [price]
         if usage.by_model:
-            told = self._split(bill, asked, usage)
+            prices = self._split(bill, question, tier, usage)
         else:
             bill.add(price, usage.counts, usage.image_size)
         cost = None if bill.total is None else bill.total.quantize(_PICO, context=EXACT)
-        parts = (told.entry, entry if bill.uses_guardrails else None, *dict.fromkeys(bill.remarks))
-        return replace(told, cost=cost, rates=bill.rates, entry="; ".join(part for part in parts if part) or None)
+        return _told(prices, cost, bill, entry)
 
-    def _split(self, bill: Bill, question: PriceQuestion, usage: Usage) -> Charge:
+    def _split(self, bill: Bill, question: PriceQuestion, tier: str | None, usage: Usage) -> list[Price | None]:
         """Each model's part by its own price; what no part has, such as a guardrail's units, by the call's."""
         rest = dict(usage.counts)
-        charges = []
+        prices = []
         for model, counts in usage.by_model.items():
-            price = self.find(replace(question, model=model))
+            price = self._priced(question, model, tier)
             bill.add(price, counts, usage.image_size, f"{model}/" if len(usage.by_model) > 1 else "")
-            charges.append(_told(price))
+            prices.append(price)
             for kind, count in counts.items():
                 rest[kind] = rest.get(kind, 0) - count
-        price = self.find(question)
-        bill.add(price, rest, usage.image_size)
-        if len(charges) == 1:
-            return charges[0]
-        return Charge(
-            model=_joined(charge.model for charge in charges), entry=_joined(charge.entry for charge in charges)
-        )
+        bill.add(self._priced(question, question.model, tier), rest, usage.image_size)
+        return prices
 
     def hold(self, question: PriceQuestion, facts: RequestFacts, default_output_tokens: int) -> Decimal | None:
         """What a call may cost at most, None where there is no price.
@@ -143,23 +133,42 @@ class PriceBook:
         output = default_output_tokens if facts.max_output_tokens is None else facts.max_output_tokens
         holds = []
         for tier in {question.tier, None}:
-            price = self.find(replace(question, tier=tier))
+            price = self._priced(question, question.model, tier)
             hold = held(price, guardrails, facts, tokens, output) if price else None
             if hold is None:
                 return None
             holds.append(hold)
         return max(holds).quantize(_PICO, rounding=ROUND_CEILING, context=EXACT)
 
-    def _look_up(self, model: str, place: tuple[str | None, str | None], at: date, tier: str) -> Price | None:
-        service, region = place
+    def _priced(self, question: PriceQuestion, model: str | None, tier: str | None) -> Price | None:
+        """By another model's rates, or another tier's."""
+        if not model or len(model) > LONGEST_MODEL:
+            return None
+        # a caller's tier may be any text: at most these are remembered
+        tier = tier if tier in TIERS else STANDARD
+        return self._find(model, question.service, question.region, question.at, tier)
+
+    def _look_up(self, model: str, service: str | None, region: str | None, at: date, tier: str) -> Price | None:
         return self._lookup.find(model, mantle=service == _MANTLE, region=region, at=at, tier=tier)
 
 
-def _told(price: Price | None) -> Charge:
-    if price is None:
-        return UNPRICED
-    return Charge(model=price.model, scope=price.scope, tier=price.tier, entry=price.entry)
+def _told(
+    prices: Sequence[Price | None], cost: Decimal | None = None, bill: Bill | None = None, guardrails: str = ""
+) -> Charge:
+    """`guardrails`: the entry that their units are charged by."""
+    known = [price for price in prices if price]
+    remarks = [] if bill is None else [guardrails] * bill.uses_guardrails + bill.remarks
+    entries = dict.fromkeys([_joined(price.entry for price in known), *remarks])
+    only = known[0] if len(prices) == len(known) == 1 else None
+    return Charge(
+        cost,
+        _joined(price.model for price in known),
+        only.scope if only else None,
+        only.tier if only else None,
+        {} if bill is None else bill.rates,
+        "; ".join(filter(None, entries)) or None,
+    )
 
 
-def _joined(names: Iterable[str | None]) -> str | None:
-    return ", ".join(dict.fromkeys(name for name in names if name)) or None
+def _joined(names: Iterable[str]) -> str | None:
+    return ", ".join(dict.fromkeys(names)) or None

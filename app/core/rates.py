@@ -105,7 +105,7 @@ def rates_of(block: Block, tier: str, factor: Decimal) -> TierRates:
 
 def tokens_in(counts: Counts) -> int:
     """The input and cache tokens, which thresholds look at."""
-    return sum(counts.get(kind, 0) for kind in INPUT_KINDS)
+    return sum([counts[kind] for kind in INPUT_KINDS if kind in counts])
 
 
 def _with(kinds: Prices, instead: Mapping[str, str]) -> dict[str, Decimal]:

@@ -5,8 +5,9 @@ Elsewhere text are the strings that are no names of members, as JSON writes them
 taken to be like them. So the longest body costs no more than a few thousand looks.
 """
 
-from dataclasses import dataclass
 from itertools import zip_longest
+
+from app.core.value import value
 
 _WINDOW = 1024
 _MOST_WINDOWS = 4096
@@ -15,7 +16,7 @@ _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/=-_"
 _SAMPLE = 16 * 1024
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Said:
     """Bytes of text and of media in a body."""
 

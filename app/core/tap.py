@@ -4,7 +4,7 @@ It never raises and never holds up the bytes: whatever AWS sends reaches the cal
 are `unknown`, with a `problem` that says why in one sentence, without a word of what was said.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from app.core import event_stream, server_sent_events
 from app.core.bedrock_calls import BedrockCall
@@ -64,7 +64,10 @@ class Tap:
         elif "x-amzn-errortype" in low:
             self._problem = "The answer is an error with the status of a success."
         else:
-            self._safely(lambda: self._begin(find(call, facts, ratios), low, media_type))
+            try:
+                self._begin(find(call, facts, ratios), low, media_type)
+            except Exception:  # noqa: BLE001  # the same
+                self._fail()
 
     @property
     def at_boundary(self) -> bool:
@@ -80,27 +83,33 @@ class Tap:
 
     def feed(self, piece: bytes) -> None:
         """The next piece of the body. Never raises."""
-        if self._frames:
-            messages = self._frames.feed(piece)
-            if self._reader and messages:
-                self._safely(lambda: self._read_messages(messages))
-        elif self._reader:
-            self._safely(lambda: self._read(piece))
+        messages = self._frames.feed(piece) if self._frames else ()
+        if self._reader is None:
+            return
+        try:
+            if messages:
+                self._read_messages(self._reader, messages)
+            elif self._skimmer:
+                self._skimmer.feed(piece)
+            elif self._events:
+                self._read_events(self._reader, self._events.feed(piece))
+        except Exception:  # noqa: BLE001  # AWS's bytes must reach the caller whatever a reader makes of them
+            self._fail()
 
     def usage(self, *, complete: bool) -> Usage:
         """What was used; `complete`: whether the answer came to its end. Never raises; the first asking counts."""
         if self._usage is None:
             self._usage = UNKNOWN
-            self._safely(lambda: self._conclude(complete))
+            try:
+                self._conclude(complete=complete)
+            except Exception:  # noqa: BLE001  # the same
+                self._fail()
             if self._problem:
                 self._usage = Usage(problem=self._problem)
         return self._usage
 
-    def _safely(self, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except Exception:  # noqa: BLE001  # AWS's bytes must reach the caller whatever a reader makes of them
-            self._reader, self._problem = None, _FAILED
+    def _fail(self) -> None:
+        self._reader, self._problem = None, _FAILED
 
     def _begin(self, reader: UsageReader | None, low: Mapping[str, str], media_type: str) -> None:
         if reader is None:
@@ -112,22 +121,19 @@ class Tap:
         elif self._frames is None:
             self._skimmer = JsonSkimmer(reader.wants | _ERROR_MEMBERS, _MOST_STEPS)
 
-    def _read_messages(self, messages: list[event_stream.Message]) -> None:
+    def _read_messages(self, reader: UsageReader, messages: Sequence[event_stream.Message]) -> None:
         for head, payload in messages:
             if head.kind in _FAILURES:
                 self._failure = head.kind
-            if self._reader:
-                self._reader.event(head.name, payload)
+            reader.event(head.name, payload)
 
-    def _read(self, piece: bytes) -> None:
-        if self._skimmer:
-            self._skimmer.feed(piece)
-        elif self._events and self._reader:
-            for name, data in self._events.feed(piece):
-                self._failure = self._failure or ("error" if name == "error" else "")
-                self._reader.event(name, data)
+    def _read_events(self, reader: UsageReader, events: Sequence[server_sent_events.Event]) -> None:
+        for name, data in events:
+            if name == "error":
+                self._failure = self._failure or name
+            reader.event(name, data)
 
-    def _conclude(self, complete: bool) -> None:  # noqa: FBT001  # passed on
+    def _conclude(self, *, complete: bool) -> None:
         reader = self._reader
         if reader is None:
             return
@@ -182,5 +188,8 @@ def _is_error(skimmed: Skimmed, wants: frozenset[str]) -> bool:
 
 
 def _is_believable(usage: Usage) -> bool:
-    counts = [usage.counts, *usage.by_model.values()]
-    return all(type(number) is int and 0 <= number <= LARGEST_COUNT for count in counts for number in count.values())
+    return all(
+        type(number) is int and 0 <= number <= LARGEST_COUNT
+        for counts in (usage.counts, *usage.by_model.values())
+        for number in counts.values()
+    )

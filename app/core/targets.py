@@ -10,10 +10,11 @@ requests, browsers and requests-aws4auth read it; a literal plus is `%2B`.
 """
 
 import re
-from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote, unquote_to_bytes
 
 from app.core.errors import MalformedRequest
+from app.core.value import value
 
 UNRESERVED = "-_.~"
 _REGION = re.compile(r"[a-z]{2,5}(-[a-z]+)+-[0-9]{1,2}")
@@ -22,13 +23,15 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _OUTSIDE_URI = re.compile(r"[^\x21-\x7e]")
 # Every escape that decodes to another escape is one more layer; no client nests deeper than two.
 _MAX_ESCAPE_LAYERS = 8
+# Callers repeat their request lines: so many are kept, read, in 3 MB at most, whoever sends them.
+_REMEMBERED, _LONGEST_REMEMBERED = 1024, 512
 _PRESIGNED = frozenset(
     f"x-amz-{name}"
     for name in ("algorithm", "credential", "date", "expires", "security-token", "signature", "signedheaders")
 )
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Target:
     """Where a call wants to go.
 
@@ -54,6 +57,10 @@ def parse(raw: str, services: frozenset[str]) -> Target:
     `services` are the prefixes that name a service outright; the prefix `bedrock` stands for all of them and wins
     over the service of that name. Raises MalformedRequest.
     """
+    return _remembered(raw, services) if len(raw) <= _LONGEST_REMEMBERED else _parse(raw, services)
+
+
+def _parse(raw: str, services: frozenset[str]) -> Target:
     if not raw.startswith("/"):
         raise MalformedRequest("The request target must be a path that starts with /, not an absolute URL.")
     if "#" in raw or "\\" in raw or _OUTSIDE_URI.search(raw):
@@ -77,6 +84,9 @@ def parse(raw: str, services: frozenset[str]) -> Target:
         query=_canonical_query(query),
         segments=segments,
     )
+
+
+_remembered = lru_cache(_REMEMBERED)(_parse)
 
 
 def _segment(encoded: str) -> str:

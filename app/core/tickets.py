@@ -11,12 +11,13 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from app.core.ledger_entries import NO_WINDOW, Account, Window
+from app.core.value import value
 
 Reason = Literal["spent", "held", "rpm", "tpm", "parallel"]
 _ZERO = Decimal(0)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Claim:
     """What one account must have room for. None: no such limit.
 
@@ -32,7 +33,7 @@ class Claim:
     parallel: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Ticket:
     """`id` is the call's; `claims` are sorted by account, none twice; `call`: what a row must say if the gateway dies.
 

@@ -10,8 +10,10 @@ Free of charge: counted (what CountTokens found)
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Literal
+
+from app.core.value import value
 
 # reported: by AWS, or by units that the request itself states; estimated: an answer that was cut; unknown: AWS reports
 # nothing, or nothing that can be believed. Unknown is never 0.
@@ -31,7 +33,7 @@ UNIT_KINDS = (
 FREE_KINDS = ("counted",)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Usage:
     """What one call used.
 
@@ -52,25 +54,29 @@ class Usage:
     @property
     def input_tokens(self) -> int:
         """Those that were neither read from a cache nor written to one."""
-        return sum(self.counts.get(kind, 0) for kind in ("input", "input_audio", "input_image"))
+        return _sum(self.counts, ("input", "input_audio", "input_image"))
 
     @property
     def output_tokens(self) -> int:
-        return sum(self.counts.get(kind, 0) for kind in ("output", "output_audio"))
+        return _sum(self.counts, ("output", "output_audio"))
 
     @property
     def cache_write_tokens(self) -> int:
-        return sum(self.counts.get(kind, 0) for kind in CACHE_WRITES)
+        return _sum(self.counts, CACHE_WRITES)
 
     @property
     def total_tokens(self) -> int:
-        return sum(self.counts.get(kind, 0) for kind in TOKEN_KINDS)
+        return _sum(self.counts, TOKEN_KINDS)
+
+
+def _sum(counts: Counts, kinds: tuple[str, ...]) -> int:
+    return sum([counts[kind] for kind in kinds if kind in counts])
 
 
 UNKNOWN = Usage()
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class RequestFacts:
     """What a request says of what it will cost, read before it is sent.
 
@@ -94,7 +100,7 @@ class RequestFacts:
     has_tools: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Attribution:
     """For whom a call is, beside the key's holder: claims by the caller, read from its headers and body.
 

@@ -15,8 +15,9 @@ Whatever is of another type than it should be, but no number, is taken as not th
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
+
+from app.core.value import value
 
 # The longest context on Bedrock has some ten million tokens; far more than this would fill a balance for good.
 LARGEST_COUNT = 10**9
@@ -24,14 +25,20 @@ LARGEST_COUNT = 10**9
 LONGEST_PARSED = 4 * 1024**2
 # A trace that has more objects is not looked through to its end: the largest recorded has some hundred.
 _MOST_PLACES = 20_000
-_HEADERS = "x-amzn-bedrock-"
+_COUNTS_BY_HEADER = {
+    "x-amzn-bedrock-input-token-count": "inputTokenCount",
+    "x-amzn-bedrock-output-token-count": "outputTokenCount",
+    "x-amzn-bedrock-cache-read-input-token-count": "cacheReadInputTokenCount",
+    "x-amzn-bedrock-cache-write-input-token-count": "cacheWriteInputTokenCount",
+}
+_COUNTS = frozenset(_COUNTS_BY_HEADER)
 
 
 class Unbelievable(Exception):
     """A count that is negative, no integer or beyond LARGEST_COUNT."""
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Tokens:
     """Tokens as one place in an answer states them; None where it does not. `input` is without what was cached."""
 
@@ -46,6 +53,8 @@ class Tokens:
 
     def over(self, other: "Tokens") -> "Tokens":
         """These, and what they leave unsaid as `other` says it."""
+        if other is NOTHING:
+            return self
         return Tokens(
             other.input if self.input is None else self.input,
             other.output if self.output is None else self.output,
@@ -60,11 +69,18 @@ class Tokens:
         short = (long if self.cache_write is None else self.cache_write) - long
         if short < 0:
             raise Unbelievable("fewer tokens were written to the cache than were for 1 hour")
-        kinds = {"input": self.input, "output": self.output}
-        cached = {"cache_read": self.cache_read, "cache_write_5m": short, "cache_write_1h": long}
-        return {name: count for name, count in kinds.items() if count is not None} | {
-            name: count for name, count in cached.items() if count
-        }
+        found = {}
+        if self.input is not None:
+            found["input"] = self.input
+        if self.output is not None:
+            found["output"] = self.output
+        if self.cache_read:
+            found["cache_read"] = self.cache_read
+        if short:
+            found["cache_write_5m"] = short
+        if long:
+            found["cache_write_1h"] = long
+        return found
 
     def plus(self, other: "Tokens") -> "Tokens":
         """Both together, of two times that a model was called."""
@@ -86,6 +102,8 @@ def count(members: Mapping[str, Any], *names: str) -> int | None:
         value = members.get(name)
         if value is None:
             continue
+        if type(value) is int and 0 <= value <= LARGEST_COUNT:
+            return value
         if isinstance(value, float) and value.is_integer():
             value = int(value)
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_COUNT:
@@ -188,14 +206,9 @@ def native(body: Mapping[str, Any]) -> Tokens:
 
 def headers(low: Mapping[str, str]) -> Tokens:
     """InvokeModel's headers. Raises Unbelievable."""
-    return metrics(
-        {
-            "inputTokenCount": _header(low, "input-token-count"),
-            "outputTokenCount": _header(low, "output-token-count"),
-            "cacheReadInputTokenCount": _header(low, "cache-read-input-token-count"),
-            "cacheWriteInputTokenCount": _header(low, "cache-write-input-token-count"),
-        }
-    )
+    if _COUNTS.isdisjoint(low):
+        return NOTHING
+    return metrics({name: _header(low, header) for header, name in _COUNTS_BY_HEADER.items()})
 
 
 def guardrail_units(usage: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
@@ -214,6 +227,8 @@ def traced_guardrail_units(trace: object) -> dict[str, int]:
     input and outputs, by the guardrail's id or in lists.
     """
     found: dict[str, int] = {}
+    if not trace:
+        return found
     waiting: list[object] = [members(trace).get("guardrail")]
     for _ in range(_MOST_PLACES):
         if not waiting:
@@ -238,10 +253,10 @@ def _sum(one: int | None, other: int | None) -> int | None:
 
 
 def _header(low: Mapping[str, str], name: str) -> int | None:
-    text = low.get(_HEADERS + name)
+    text = low.get(name)
     if text is None:
         return None
     text = text.strip()
     if not (text.isascii() and text.isdecimal() and len(text) <= 16):
-        raise Unbelievable(f"{_HEADERS}{name} is no count")
+        raise Unbelievable(f"{name} is no count")
     return int(text)

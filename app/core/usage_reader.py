@@ -1,7 +1,6 @@
 """What every usage reader is, and what they share: native counts first, then headers and metrics, then the request."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Protocol
 
 from app.core import usage_forms
@@ -10,6 +9,7 @@ from app.core.json_skim import Skimmed
 from app.core.request_facts import tier_name
 from app.core.usage import Counts, RequestFacts, Usage
 from app.core.usage_forms import NOTHING, Tokens, Unbelievable
+from app.core.value import value
 
 _TIER_HEADER = "x-amzn-bedrock-service-tier"
 
@@ -33,7 +33,7 @@ class UsageReader(Protocol):
     def usage(self, complete: bool) -> Usage: ...  # noqa: FBT001  # the tap's own word
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Asked:
     """What a reader knows of the call: its operation, whether a stream was asked for, the model's family, what the
     request said, what was learned."""
@@ -51,25 +51,25 @@ class Reader:
 
     wants: frozenset[str] = frozenset()
     method = ""
+    native = NOTHING
+    metrics = NOTHING
+    final = False
+    failed = False
+    # the input came in time and the output never did, in a form that says them apart
+    half = False
+    tier: str | None = None
+    model: str | None = None
+    image_size: str | None = None
+    problem: str | None = None
+    _header_problem: str | None = None
+    _from_headers = False
 
     def __init__(self, asked: Asked) -> None:
         self.asked = asked
         # whether an answer that ends early is estimated
         self.estimates = asked.streams
         self.produced = Produced()
-        self.native = NOTHING
-        self.metrics = NOTHING
-        self.final = False
-        self.failed = False
-        # the input came in time and the output never did, in a form that says them apart
-        self.half = False
         self.units: dict[str, int] = {}  # a guardrail's
-        self.tier: str | None = None
-        self.model: str | None = None
-        self.image_size: str | None = None
-        self.problem: str | None = None
-        self._header_problem: str | None = None
-        self._from_headers = False
 
     def headers(self, low: Mapping[str, str]) -> None:
         self.tier = tier_name(low.get(_TIER_HEADER))
@@ -135,10 +135,14 @@ class Reader:
         counts = tokens.counts()
         self._learn(tokens)
         method = self.method if self.native else ("headers" if self._from_headers else "invocation_metrics")
-        return self._told(Usage("reported", counts | self.from_request() | self.units, method))
+        counts |= self.from_request()
+        counts |= self.units
+        return self._told(Usage("reported", counts, method))
 
     def _told(self, usage: Usage) -> Usage:
         """The same, with what the answer said beside counts."""
+        if not (self.model or self.tier or self.image_size):
+            return usage
         by_model: dict[str, Counts] = {}
         if self.model:
             by_model[self.model] = {kind: count for kind, count in usage.counts.items() if kind not in self.units}
@@ -165,6 +169,8 @@ class Reader:
 
     def _learn(self, tokens: Tokens) -> None:
         asked = self.asked
+        if not asked.facts.text_bytes and not self.produced.text_bytes:
+            return  # a call that is no stream
         whole = sum(filter(None, (tokens.input, tokens.cache_read, tokens.cache_write)))
         asked.ratios.learn_input(asked.operation, asked.family, asked.facts, whole)
         asked.ratios.learn_output(asked.operation, asked.family, self.produced, tokens.output or 0)

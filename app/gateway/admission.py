@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,6 +13,8 @@ from app.core.killed_calls import call_of
 from app.core.ledger_entries import Account, Entry, Posting, Window
 from app.core.limits import Payer, PayingCustomer, accounts_of, budgeted, claims_of, payers_of
 from app.core.tickets import Claim, Refusal, Ticket
+from app.core.usage import Usage
+from app.core.value import value
 from app.gateway.ports import Counters, Tickets
 
 _NO_COST = Decimal(0)
@@ -20,26 +22,26 @@ _RETRY_AFTER_SECONDS = 1
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Order:
     """A call that asks to start.
 
-    `entry`: what its row would say if the gateway died now; its request_id names the call. `grant`: None for the
-    master key. `models`: the names by which its model is known (core/limits.py). `hold`: the most that it may cost, US
-    dollars, None where there is no price. `metered`: whether AWS's answer, or the request, will say what it used.
-    `billed`: whether AWS bills the operation at all.
+    `entry`: asked for what its row would say if the gateway died now; its request_id names the call. `grant`: None for
+    the master key. `models`: the names by which its model is known (core/limits.py). `hold`: asked for the most that
+    it may cost, US dollars, None where there is no price. `metered`: whether AWS's answer, or the request, will say
+    what it used. `billed`: whether AWS bills the operation at all.
     """
 
-    entry: Entry
+    entry: Callable[[], Entry]
     grant: KeyGrant | None
     customer: PayingCustomer | None = None
     models: tuple[str, ...] = ()
-    hold: Decimal | None = None
+    hold: Callable[[], Decimal | None] = lambda: None
     metered: bool = False
     billed: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@value
 class Admitted:
     """A call that may start: who pays for it, and what was taken for it, in the database and in the counters."""
 
@@ -91,8 +93,8 @@ class Admission:
                 self._uncount(counted)
         return Admitted(payers, ticket, counted)
 
-    def leave(self, admitted: Admitted, tokens: int, *, reached_aws: bool) -> None:
-        """The call has ended. `tokens`: all that it used, as far as is known. Never raises.
+    def leave(self, admitted: Admitted, usage: Usage, *, reached_aws: bool) -> None:
+        """The call has ended. `usage`: as far as it is known. Never raises.
 
         A call that never reached AWS is as if it had not been asked for. What others took in the database is given
         back by the booking of the call.
@@ -102,7 +104,7 @@ class Admission:
             if admitted.ticket:
                 self._tickets.give_back(admitted.ticket)
         elif self._counters and admitted.counted:
-            self._counters.settle(admitted.counted, tokens)
+            self._counters.settle(admitted.counted, usage.total_tokens)
 
     def _split(
         self, order: Order, payers: tuple[Payer, ...], claims: tuple[Claim, ...], now: datetime
@@ -113,10 +115,11 @@ class Admission:
             counted = tuple(replace(claim, hold=_NO_COST, budget=None) for claim in claims if _counts(claim))
             unrated = (replace(claim, rpm=None, tpm=None, parallel=None) for claim in claims)
             claims = tuple(claim for claim in unrated if claim.budget is not None)
-        call_id = order.entry.request_id
+        entry = order.entry()
+        call_id = entry.request_id
         ticket = None
         if claims:
-            posting = Posting(order.entry, accounts_of(payers, now), call_id)
+            posting = Posting(entry, accounts_of(payers, now), call_id)
             ticket = Ticket(call_id, now, claims, call_of(posting))
         return Ticket(call_id, now, counted) if counted else None, ticket
 
@@ -142,17 +145,21 @@ class Admission:
 
 
 def _hold(order: Order, payers: tuple[Payer, ...]) -> Decimal | None:
-    """What to hold, None for what costs nothing. Raises AccessDenied for what a budget could not tell the cost of."""
-    if not order.billed:
-        return None
-    if order.hold is not None and order.metered:
-        return order.hold
+    """What to hold, None for what costs nothing, and for nobody's budget.
+
+    Raises AccessDenied for what a budget could not tell the cost of.
+    """
     payer = budgeted(payers)
-    if payer and not (order.grant and order.grant.key.unmetered_calls == "allow"):
+    if payer is None or not order.billed:
+        return None
+    hold = order.hold()
+    if hold is not None and order.metered:
+        return hold
+    if not (order.grant and order.grant.key.unmetered_calls == "allow"):
         if not order.metered:  # a price would not help
-            raise limit_refusals.unmetered(payer, order.entry.operation)
-        raise limit_refusals.unpriced(payer, order.entry.model)
-    return order.hold or _NO_COST
+            raise limit_refusals.unmetered(payer, order.entry().operation)
+        raise limit_refusals.unpriced(payer, order.entry().model)
+    return hold or _NO_COST
 
 
 def _counts(claim: Claim) -> bool:

@@ -8,7 +8,8 @@ void    the call was never sent: everything that was taken for it is given back
 import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from app.core.attribution import ATTRIBUTION_MEMBERS, attribution_of
 from app.core.bedrock_calls import BedrockCall
@@ -44,19 +45,27 @@ _SUCCESS = 200
 _UNAVAILABLE = 503
 _NO_HEADERS: Headers = ()
 _NOTHING_READ = Skimmed()
+NOBODY_PAYS = Admitted()
 _log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True)
 class Tab:
-    """What is known of one call's money while it is under way. `tap`, `status`: once AWS has answered."""
+    """What is known of one call's money while it is under way.
+
+    `counted_end_user`, `counted_tags`: as in Entry; `admitted`: once it may start; `tap`, `status`: once AWS has
+    answered.
+    """
 
     call: BedrockCall
     facts: RequestFacts
+    caller: Caller
+    address: str | None
     attribution: Attribution
     question: PriceQuestion
-    entry: Entry
-    admitted: Admitted
+    counted_end_user: str | None = None
+    counted_tags: tuple[str, ...] = ()
+    admitted: Admitted = NOBODY_PAYS
     tap: Tap | None = None
     status: int | None = None
 
@@ -107,18 +116,19 @@ class Bookkeeping:
         if call.operation and call.model is None:
             record.model = model_in(call.operation, said.values)
         question = self._question(call, facts, record)
-        models = tuple(dict.fromkeys(model for model in (record.model, question.model) if model))
-        entry = _opened(record, caller, request, attribution)
-        day = record.arrived_at.date()
-        entry = replace(
-            entry,
-            counted_tags=self._names.tags(caller.key_id, attribution.tags, day),
-            counted_end_user=attribution.end_user
-            and self._names.end_user(caller.key_id, attribution.end_user, day, registered=customer is not None),
+        tab = Tab(call, facts, caller, request.address, attribution, question)
+        self._count_names(tab, record.arrived_at.date(), registered=customer is not None)
+        order = Order(
+            entry=lambda: _entry(tab, record),
+            grant=caller.grant,
+            customer=customer,
+            models=tuple(model for model in {record.model, question.model} if model),
+            hold=lambda: self._prices.hold(question, facts, self._hold_output_tokens),
+            metered=facts.reports_usage,
+            billed=facts.billed,
         )
-        hold = self._prices.hold(question, facts, self._hold_output_tokens)
-        order = Order(entry, caller.grant, customer, models, hold, facts.reports_usage, facts.billed)
-        return Tab(call, facts, attribution, question, entry, self._admission.enter(order))
+        tab.admitted = self._admission.enter(order)
+        return tab
 
     def answered(self, tab: Tab, status: int, headers: Headers) -> Tap:
         """AWS has answered: what reads its answer."""
@@ -130,17 +140,37 @@ class Bookkeeping:
         """Book a call that has ended. `reached_aws`: whether AWS may have got it. Never raises."""
         usage = self._usage(tab, record)
         charge = self._charge(tab, record, usage, reached_aws=reached_aws)
-        self._admission.leave(tab.admitted, usage.total_tokens, reached_aws=reached_aws)
-        entry = _closed(tab.entry, record, usage, charge, self._now())
+        self._admission.leave(tab.admitted, usage, reached_aws=reached_aws)
+        now = self._now()
+        ended = _ENDED.get(record.ended or "failed", "upstream_broken")
+        failed = (record.status or 0) >= _ERROR or ended == "upstream_broken"
+        entry = _entry(
+            tab,
+            record,
+            ended_at=now,
+            status="failure" if failed else "success",
+            ended=ended,
+            usage=usage,
+            charge=charge,
+        )
         ticket = tab.admitted.ticket_id if reached_aws else None
-        booked = self._ledger.settle(Posting(entry, _accounts(entry, tab.admitted), ticket))
+        booked = self._ledger.settle(Posting(entry, _accounts(tab, now), ticket))
         _note(record, usage, charge)
         record.key_spend = booked.key_spend
-        self._soft_budgets.look(tab.admitted.payers, booked.spends, entry.ended_at)
+        if booked.spends:
+            self._soft_budgets.look(tab.admitted.payers, booked.spends, now)
 
     def void(self, tab: Tab) -> None:
         """A call that was not sent, and of which no row will tell. Never raises."""
-        self._admission.leave(tab.admitted, 0, reached_aws=False)
+        self._admission.leave(tab.admitted, UNKNOWN, reached_aws=False)
+
+    def _count_names(self, tab: Tab, day: date, *, registered: bool) -> None:
+        """Under what names daily totals are to count the call."""
+        key_id, named = tab.caller.key_id, tab.attribution
+        if named.tags:
+            tab.counted_tags = self._names.tags(key_id, named.tags, day)
+        if named.end_user:
+            tab.counted_end_user = self._names.end_user(key_id, named.end_user, day, registered=registered)
 
     def _question(self, call: BedrockCall, facts: RequestFacts, record: CallRecord) -> PriceQuestion:
         region = record.region or ""
@@ -177,12 +207,13 @@ class Bookkeeping:
         return charge
 
 
-def _accounts(entry: Entry, admitted: Admitted) -> tuple[tuple[Account, Window], ...]:
+def _accounts(tab: Tab, at: datetime) -> tuple[tuple[Account, Window], ...]:
     """Who pays, and the end user, registered or not: whoever is registered later has spent what the rows say."""
-    found = dict(admitted.accounts(entry.ended_at))
-    if entry.counted_end_user is not None:
-        found.setdefault(Account("customer", entry.counted_end_user), NO_WINDOW)
-    return tuple(sorted(found.items(), key=lambda item: item[0]))
+    found = tab.admitted.accounts(at)
+    if tab.counted_end_user is None:
+        return found
+    customer = Account("customer", tab.counted_end_user)
+    return found if any(account == customer for account, _ in found) else tuple(sorted((*found, (customer, NO_WINDOW))))
 
 
 def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:
@@ -192,47 +223,37 @@ def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:
     return skim(content, FACT_MEMBERS | ATTRIBUTION_MEMBERS | model_members(call.operation))
 
 
-def _opened(record: CallRecord, caller: Caller, request: ProxyRequest, attribution: Attribution) -> Entry:
-    """What a row would say if the gateway died now."""
-    key = caller.grant.key if caller.grant else None
-    team = caller.grant.team if caller.grant else None
+def _entry(tab: Tab, record: CallRecord, **closing: Any) -> Entry:
+    """The row of a call. `closing`: fields that are known at its end; without them what a row would say if the gateway
+    died now."""
+    caller, grant = tab.caller, tab.caller.grant
+    key, team = (grant.key, grant.team) if grant else (None, None)
     return Entry(
-        request_id=record.call_id,
-        started_at=record.arrived_at,
-        ended_at=record.arrived_at,
-        key_id=caller.key_id,
-        key_token=caller.token,
+        record.call_id,
+        record.arrived_at,
+        **{"ended_at": record.arrived_at, **closing},
+        http_status=record.status,
+        error=record.error,
+        key_id=key.id if key else None,
+        key_token=key.token if key else None,
         key_alias=key.alias if key else caller.alias,
-        team_id=caller.team_id,
+        team_id=key.team_id if key else None,
         team_alias=team.alias if team else None,
-        user_id=caller.user_id,
-        attribution=attribution,
+        user_id=key.user_id if key else None,
+        attribution=tab.attribution,
+        counted_end_user=tab.counted_end_user,
         key_tags=tuple(dict.fromkeys((*(key.tags if key else ()), *(team.tags if team else ())))),
+        counted_tags=tab.counted_tags,
         service=record.service,
         operation=record.operation,
         model=record.model,
         region=record.region,
-        bytes_in=record.bytes_in,
-        address=request.address,
-    )
-
-
-def _closed(entry: Entry, record: CallRecord, usage: Usage, charge: Charge, ended_at: datetime) -> Entry:
-    ended = _ENDED.get(record.ended or "failed", "upstream_broken")
-    failed = (record.status or 0) >= _ERROR or ended == "upstream_broken"
-    return replace(
-        entry,
-        ended_at=ended_at,
-        status="failure" if failed else "success",
-        http_status=record.status,
-        error=record.error,
-        ended=ended,
-        usage=usage,
-        charge=charge,
         duration_ms=record.duration_ms,
         first_byte_ms=record.first_byte_ms,
         streamed=record.streamed,
+        bytes_in=record.bytes_in,
         bytes_out=record.bytes_out,
+        address=tab.address,
         aws_request_id=record.aws_request_id,
     )
 

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from hashlib import sha256
 
-from app.core.accounts import KeyGrant
+from app.core.accounts import KeyGrant, VirtualKey
 from app.core.callers import ANYONE, MASTER, Caller, caller_of
 from app.core.credentials import PresentedCredential, present
 from app.core.errors import KeyBlocked, KeyExpired, KeyUnknown, SignatureWrong
@@ -94,16 +94,8 @@ class Doorman:
             return ANYONE
         if hmac.compare_digest(digest.digest(), self._master):
             return MASTER
-        if is_access_key_id(credential.secret):
-            raise KeyUnknown(
-                f"The key in {credential.header} is not known here: it is the access key id of an issued pair, with "
-                "which an AWS SDK signs. Here a virtual key is expected, which starts with 'sk-'."
-            )
         if not is_text(credential.secret):
-            raise KeyUnknown(
-                f"The key in {credential.header} is not known here: a virtual key is expected to start with 'sk-' and "
-                "to have at least 16 characters. The gateway's administrator hands out keys."
-            )
+            raise _no_text(credential)
         return self._of_grant(self._directory.by_token(digest.hexdigest()), credential)
 
     def _of_grant(self, grant: KeyGrant | None, credential: PresentedCredential) -> Caller:
@@ -116,26 +108,45 @@ class Doorman:
         return caller_of(grant)
 
 
+def _no_text(credential: PresentedCredential) -> KeyUnknown:
+    if is_access_key_id(credential.secret):
+        return KeyUnknown(
+            f"The key in {credential.header} is not known here: it is the access key id of an issued pair, with "
+            "which an AWS SDK signs. Here a virtual key is expected, which starts with 'sk-'."
+        )
+    return KeyUnknown(
+        f"The key in {credential.header} is not known here: a virtual key is expected to start with 'sk-' and "
+        "to have at least 16 characters. The gateway's administrator hands out keys."
+    )
+
+
 def _refuse_ended(grant: KeyGrant, now: datetime) -> None:
     """Raises KeyExpired or KeyBlocked. The messages begin as the peer's, whose clients look for them."""
     key, team = grant.key, grant.team
-    which = f"Key={key.key_name}" + (f", alias {key.alias!r}" if key.alias else "")
     if key.blocked:
-        raise KeyBlocked(f"Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin. {which}")
+        raise KeyBlocked(
+            f"Authentication Error, Key is blocked. Update via `/key/unblock` if you're an admin. {_which(key)}"
+        )
     for ends, advice in (
         (key.expires_at, "Ask an administrator for another key, or to extend this one."),
         (grant.secret_expires_at, "It was regenerated, and this former text's grace is over: use the new one."),
     ):
         if ends and ends <= now:
             raise KeyExpired(
-                f"Authentication Error - Expired Key. Key Expiry time {ends} and current time {now}. {which}. {advice}"
+                f"Authentication Error - Expired Key. Key Expiry time {ends} and current time {now}. {_which(key)}. "
+                f"{advice}"
             )
     if key.team_id is not None and team is None:
         raise KeyBlocked(
             f"Authentication Error, Team={key.team_id} of this key does not exist any more. An administrator can give "
-            f"it another team via `/key/update`. {which}"
+            f"it another team via `/key/update`. {_which(key)}"
         )
     if team and team.blocked:
         raise KeyBlocked(
-            f"Authentication Error, Team={team.id} is blocked. Update via `/team/unblock` if you're an admin. {which}"
+            f"Authentication Error, Team={team.id} is blocked. Update via `/team/unblock` if you're an admin. "
+            f"{_which(key)}"
         )
+
+
+def _which(key: VirtualKey) -> str:
+    return f"Key={key.key_name}" + (f", alias {key.alias!r}" if key.alias else "")

@@ -11,7 +11,6 @@ booked as AWS reports it. A stream costs as long as it runs: it is closed at onc
 
 import errno
 import sys
-from collections import deque
 from typing import Protocol
 
 from app.core import header_rules
@@ -72,7 +71,7 @@ class MeteredReply:
         self._record = settlement.record
         self._cancellation = cancellation
         self._break_exception = break_exception
-        self._ahead: deque[bytes] = deque()
+        self._ahead: list[bytes] = []
         self._received = 0
         self._ended = False
         self.headers = header_rules.to_caller(reply.headers)
@@ -101,7 +100,7 @@ class MeteredReply:
 
     def __next__(self) -> bytes:
         if self._ahead:
-            return self._ahead.popleft()
+            return self._ahead.pop(0)
         if self._ended:
             raise StopIteration
         try:

@@ -12,6 +12,7 @@ from app.core.killed_calls import killed
 from app.core.ledger_entries import Account, Entry, Window
 from app.core.limits import PayingCustomer
 from app.core.tickets import Balance, Claim, Reason, Refusal, Ticket
+from app.core.usage import UNKNOWN, Usage
 from app.gateway.admission import Admission, Admitted, Order
 
 NOW = datetime(2026, 11, 25, 12, 0, 41, tzinfo=UTC)
@@ -20,6 +21,7 @@ KEY = Account("key", "k1")
 ENTRY = Entry("call-1", NOW, NOW, model="amazon.nova-lite-v1:0", operation="Converse", key_id="k1")
 BUDGET = Limits(max_budget=Decimal("10.50"), budget_duration="1mo")
 NO_LIMITS, NOTHING = Limits(), Balance()
+USED = Usage("reported", {"input": 70, "output": 7})
 RATES = Limits(rpm_limit=5, tpm_limit=100, max_parallel_requests=2)
 BOTH = replace(RATES, max_budget=Decimal(1))
 SMALLER = " A call that may cost less could still fit: state less output, such as maxTokens."
@@ -49,9 +51,10 @@ class FakeTickets:
         self.settled.append((ticket.id, tokens))
 
 
-def order(limits: Limits = NO_LIMITS, **fields: object) -> Order:
+def order(limits: Limits = NO_LIMITS, *, hold: Decimal | None = Decimal("0.25"), **fields: object) -> Order:
     key = VirtualKey("k1", "token", "sk-...1234", STAMPS, alias="ci", limits=limits)
-    plain = Order(ENTRY, KeyGrant(key), models=("amazon.nova-lite-v1:0",), hold=Decimal("0.25"), metered=True)
+    models = ("amazon.nova-lite-v1:0",)
+    plain = Order(lambda: ENTRY, KeyGrant(key), models=models, hold=lambda: hold, metered=True)
     return replace(plain, **fields)  # type: ignore[arg-type]  # any field
 
 
@@ -118,7 +121,7 @@ def test_a_call_that_never_reached_aws_gives_everything_back() -> None:
     tickets, counters = FakeTickets(), FakeTickets()
     gate = admission(tickets, counters)
 
-    gate.leave(gate.enter(order(BOTH)), 0, reached_aws=False)
+    gate.leave(gate.enter(order(BOTH)), UNKNOWN, reached_aws=False)
 
     assert (tickets.given_back, counters.given_back, counters.settled) == (["call-1"], ["call-1"], [])
 
@@ -127,8 +130,8 @@ def test_a_call_that_reached_aws_is_settled_and_leaves_its_ticket_to_the_booking
     tickets, counters = FakeTickets(), FakeTickets()
     gate = admission(tickets, counters)
 
-    gate.leave(gate.enter(order(BOTH)), 77, reached_aws=True)
-    gate.leave(Admitted(), 77, reached_aws=True)
+    gate.leave(gate.enter(order(BOTH)), USED, reached_aws=True)
+    gate.leave(Admitted(), USED, reached_aws=True)
 
     assert (tickets.given_back, counters.given_back, counters.settled) == ([], [], [("call-1", 77)])
 
