@@ -15,6 +15,7 @@ from contextlib import contextmanager  # noqa: E402  # the same
 from dataclasses import dataclass  # noqa: E402  # the same
 from datetime import UTC, datetime, timedelta  # noqa: E402  # the same
 from decimal import Decimal  # noqa: E402  # the same
+from functools import partial  # noqa: E402  # the same
 from itertools import count  # noqa: E402  # the same
 from pathlib import Path  # noqa: E402  # the same
 from statistics import median  # noqa: E402  # the same
@@ -29,12 +30,13 @@ from app.store import gevent_driver  # noqa: E402  # the same
 from app.store.database import Database  # noqa: E402  # the same
 from app.store.identity import identity_of  # noqa: E402  # the same
 from app.store.ledger import LedgerStore  # noqa: E402  # the same
-from app.store.ledger_writer import LedgerWriter  # noqa: E402  # the same
+from app.store.ledger_writer import LedgerWriter, Pace  # noqa: E402  # the same
 from app.store.schema import Schema  # noqa: E402  # the same
 from app.store.spool import Spool, address_of  # noqa: E402  # the same
 from app.store.tickets import TicketStore  # noqa: E402  # the same
 from tests.databases import private_postgres  # noqa: E402  # the same
 
+_PATIENCE_SECONDS = 60.0
 AT_ONCE = (1, 8, 32, 200)
 _ACCOUNTS = (Account("key", "k1"), Account("team", "t1"))
 _numbers = count()
@@ -61,7 +63,7 @@ def main() -> None:
             with source() as store:
                 for what, work in (("row", _row), ("ticket and row", _ticket_and_row)):
                     for callers in AT_ONCE:
-                        _measure(f"{name} | {what}", lambda work=work, store=store: work(store), callers, given)
+                        _measure(f"{name} | {what}", partial(work, store), callers, given)
 
 
 def _measure(name: str, work: Callable[[], None], callers: int, given: argparse.Namespace) -> None:
@@ -157,7 +159,10 @@ def _store(url: str, folder: Path) -> Iterator[_Store]:
     database = Database.at(url)
     Schema(database).create()
     spool = Spool(folder, address_of(database.engine.url), lambda: datetime.now(UTC))
-    writer = LedgerWriter(LedgerStore(database), spool, identify=lambda: identity_of(database))
+    # however busy the machine, nobody gives up waiting
+    writer = LedgerWriter(
+        LedgerStore(database), spool, identify=lambda: identity_of(database), pace=Pace(wait=_PATIENCE_SECONDS)
+    )
     yield _Store(writer, TicketStore(database, "bench"))
     writer.close(10)
     database.close()

@@ -39,9 +39,7 @@ def book(
     for account, move in sums.moves.items():
         ((spend,),) = connection.rows(_MOVE_BALANCE, {**move.columns(account), "now": at})
         spends.append((account.kind, account.id, spend))
-    connection.run_each(
-        _ADD_TOTAL, [(*key, *(parts.get(name, 0) for name in TOTALS)) for key, parts in sums.totals().items()]
-    )
+    connection.run_each(_ADD_TOTAL, [(*key, *map(parts.get, TOTALS, _NOTHING)) for key, parts in sums.totals().items()])
     return spends
 
 
@@ -65,6 +63,7 @@ def _end(connection: DriverConnection, tickets: Sequence[str]) -> None:
     connection.run_each(_FREE, [(*amounts, *account) for account, amounts in freed.items()])
 
 
+_NOTHING = (0,) * len(TOTALS)
 _DAY = [column.name for column in DAILY_TOTALS.primary_key]
 _ADDED = {name: f"t.{name} + excluded.{name}" for name in TOTALS} | {"cost": sum_of(SQLITE, "t.cost", "excluded.cost")}
 _INSERT_LINE = f"INSERT INTO ledger ({', '.join(COLUMNS)}) VALUES ({', '.join('?' * len(COLUMNS))})"  # noqa: S608  # put together from names of our own columns

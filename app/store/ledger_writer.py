@@ -112,10 +112,10 @@ class LedgerWriter:
 
     def start(self) -> None:
         """Begin to book, also what was left in the spool. Idempotent."""
-        if self._thread and self._thread.is_alive():
+        if self._thread:  # whether it lives is not asked of it: under gevent that gives all others a turn
             return
         with self._lock:
-            if self._closing or (self._thread and self._thread.is_alive()):
+            if self._closing or self._thread:
                 return
             self._thread = Thread(target=self._run, name="ledger", daemon=True)
             self._thread.start()
@@ -149,12 +149,13 @@ class LedgerWriter:
             self._closing = True
         self._wake.set()
         atexit.unregister(self.close)
-        if self._thread:
-            self._thread.join(seconds)
+        thread = self._thread
+        if thread:
+            thread.join(seconds)
         self._give_up_calls()
         if self._disk_is_lost:
             self._booking.tell_what_is_left()
-        if not (self._thread and self._thread.is_alive()):
+        if not (thread and thread.is_alive()):
             self._spool.release()
 
     def _stuck(self) -> bool:
@@ -170,18 +171,25 @@ class LedgerWriter:
             self._wake.set()
 
     def _run(self) -> None:
-        more = False
-        while self._rest(more=more):
-            self._round_began = monotonic()
-            try:
-                more = self._round()
-            except StoreUnavailable as error:
-                more = False
-                self._go_away(error)
-            else:
-                self._come_back()
-            finally:
-                self._round_began = None
+        try:
+            more = False
+            while self._rest(more=more):
+                more = self._try()
+        finally:
+            self._thread = None  # by what nobody foresaw: the next call starts another
+
+    def _try(self) -> bool:
+        """A round; whether more waits to be booked."""
+        self._round_began = monotonic()
+        try:
+            more = self._round()
+        except StoreUnavailable as error:
+            self._go_away(error)
+            return False
+        finally:
+            self._round_began = None
+        self._come_back()
+        return more
 
     def _rest(self, *, more: bool) -> bool:
         """Until there is something to do; whether to go on."""
