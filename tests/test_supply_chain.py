@@ -33,7 +33,6 @@ PACKAGES = {
 }
 # What nothing imports, and why it is there.
 NOT_IMPORTED = {
-    "atheris": "imported by its name, as make fuzz alone has it",
     "awscli": "a command that checks.clients runs",
     "mypy": "a command of make check",
     "pip-audit": "the command of make audit",
@@ -51,7 +50,9 @@ def test_the_gateway_imports_only_what_it_declares() -> None:
 def test_tests_and_tools_import_only_what_is_declared_for_them() -> None:
     files = [file for file in _files(BESIDE) if ROOT / PROGRAMS not in file.parents]
 
-    assert _packages(files) - _declared("requirements") - _declared("requirements-dev") == set()
+    declared = [_declared(name) for name in ("requirements", "requirements-dev", "checks/fuzz/requirements")]
+
+    assert _packages(files) - set().union(*declared) == set()
 
 
 def test_the_programs_of_clients_import_only_what_is_installed_for_them() -> None:
