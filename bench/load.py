@@ -58,7 +58,7 @@ class Job:
 def run(job: Job) -> Numbers:
     """Measure in a process of its own, on the core that this thread is pinned to."""
     command = [sys.executable, "-m", "bench.load", json.dumps(asdict(job))]
-    timeout = _PATIENCE_SECONDS + 3 * job.seconds + 3 * job.slack + job.connections / _STREAMS_OPENED_PER_SECOND
+    timeout = 2 * _PATIENCE_SECONDS + 3 * job.seconds + 3 * job.slack + job.connections / _STREAMS_OPENED_PER_SECOND
     done = subprocess.run(command, stdout=subprocess.PIPE, timeout=timeout, check=True)
     numbers: Numbers = json.loads(done.stdout)
     return numbers
@@ -240,10 +240,17 @@ class _Streams:
         delays = self._listen_until(self._window.began + self._job.seconds)
         self._window.end()
         rss = float(sum(rss_kib(pid) for pid in self._job.workers))
-        self._listen_until(time.monotonic() + _SILENCE_SECONDS + 2 * self._job.slack)
-        self._failed += len(self._open)
+        self._finish()
         spread = {**percentiles("first_byte", self._first_bytes), **percentiles("delay", delays)}
         return {**self._window.numbers(len(delays)), "failed": self._failed, "rss_kib": rss, **spread}
+
+    def _finish(self) -> None:
+        """Read to the ends, however late they are, as long as anything comes."""
+        until = time.monotonic() + _PATIENCE_SECONDS
+        while time.monotonic() < until and self._listen_until(time.monotonic() + _SILENCE_SECONDS):
+            pass
+        for descriptor in list(self._open):
+            self._end(descriptor, good=False)
 
     def _late(self, begins: float) -> bool:
         return time.monotonic() < begins + self._job.slack

@@ -56,11 +56,15 @@ def _soaked(options: argparse.Namespace, gateway: Gateway, sums: LedgerSums) -> 
     samples: list[Sample] = []
     with _running(plan) as load:
         began = time.monotonic()
-        while load.wait(options.sample) and not load.told.get("over"):
+        while load.wait(options.sample):
+            if time.monotonic() - began > options.seconds:
+                continue  # streams end, and none follow
             samples.append(_sample(time.monotonic() - began, gateway, sums, load.told))
             contender.forget()
             if len(samples) % 6 == 1 or load.told["failed"]:
                 say(samples[-1].line())
+    if not load.told.get("over"):
+        raise RuntimeError("the load ended before its time")
     return samples, _ended(load.told, sums, rows, gateway)
 
 

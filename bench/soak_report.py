@@ -121,7 +121,7 @@ class SoakReport:
         sums = "; ".join(end.disagreements[:3]) or "all agree"
         return [
             Held(what + "memory does not grow", interval, not slope.rises),
-            Held(what + "descriptors flat", f"{first:.0f}, then {last:.0f}", abs(last - first) <= _DESCRIPTORS_APART),
+            Held(what + "descriptors flat", f"{first:.0f}, then {last:.0f}", last - first <= _DESCRIPTORS_APART),
             Held(what + "no call fails, the worker lives", failures, not end.failed and end.worker_lived),
             Held(what + "a row for each call", f"{end.rows:,} of {end.sent:,}", end.rows == end.sent),
             Held(what + "no ticket and no hold is left", left, not (end.tickets or end.held or end.in_flight)),
