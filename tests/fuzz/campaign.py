@@ -22,6 +22,7 @@ _HANG_SECONDS = 20
 _MEMORY_MIB = 2048
 _TOLD_EVERY_SECONDS = 15.0
 _PROGRESS = re.compile(r"#(\d+)\s+\w+\s+(?:cov: (\d+) .*?corp: (\d+)/\S+ .*?)?exec/s: (\d+)")
+_NOISE = ("INFO: ", "WARNING: Failed to find function")
 _WRITTEN = re.compile(r"Test unit written to (\S+)")
 
 
@@ -45,7 +46,7 @@ class Run:
             self.corpus = int(found[3] or self.corpus)
         elif found := _WRITTEN.search(line):
             self.finding = Path(found[1])
-        else:
+        elif not line.startswith(_NOISE):
             self.tail = [*self.tail[-60:], line.rstrip()]
 
     @property
@@ -89,7 +90,7 @@ def _guided(name: str, corpus: Path, findings: Path, seconds: float, seed: int) 
         *(f"-max_total_time={max(1, round(seconds))}", f"-seed={seed % 2**31 + 1}", f"-max_len={target.longest}"),
         *(f"-artifact_prefix={findings}/", f"-timeout={_HANG_SECONDS}", f"-rss_limit_mb={_MEMORY_MIB}"),
     ]
-    return [sys.executable, "-m", "tests.fuzz.guided", name, *options, str(corpus)]
+    return [sys.executable, "-m", "tests.fuzz.guided", name, str(findings), *options, str(corpus)]
 
 
 def _blind(name: str, findings: Path, seconds: float, seed: int) -> list[str]:

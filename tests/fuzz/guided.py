@@ -1,7 +1,9 @@
-"""python -m tests.fuzz.guided TARGET, and libFuzzer's options: one target, guided by coverage of app/, with atheris."""
+"""python -m tests.fuzz.guided TARGET FINDINGS, and libFuzzer's options (atheris): one target, guided by coverage."""
 
 import sys
+from hashlib import sha256
 from importlib import import_module
+from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutation import Mutator
@@ -13,7 +15,7 @@ atheris = import_module("atheris")
 
 def main(arguments: list[str]) -> None:
     """Never returns."""
-    name, *options = arguments
+    name, findings, *options = arguments
     with atheris.instrument_imports(include=["app"]):
         target = load(name)
     seeds = list(target.seeds())
@@ -26,7 +28,16 @@ def main(arguments: list[str]) -> None:
             data = Mutator(draw, seeds, target.words, longest).spoilt(data)
         return target.mend(data)[:longest] if target.mend and draw.random() < 0.5 else data
 
-    atheris.Setup([sys.argv[0], *options], target.check, custom_mutator=mutate)
+    def check(data: bytes) -> None:
+        try:
+            target.check(data)
+        except BaseException:
+            path = Path(findings) / f"finding-{sha256(data).hexdigest()[:16]}"
+            path.write_bytes(data)
+            sys.stderr.write(f"Test unit written to {path}\n")
+            raise
+
+    atheris.Setup([sys.argv[0], *options], check, custom_mutator=mutate)
     atheris.Fuzz()
 
 

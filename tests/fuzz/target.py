@@ -11,6 +11,7 @@ MODULES = {
     "credentials": "credential_headers",
     "admin-bodies": "admin_bodies",
     "answers": "answers",
+    "upstream-answers": "upstream_answers",
     "events": "event_lines",
     "json-members": "json_members",
 }
