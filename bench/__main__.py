@@ -22,6 +22,7 @@ from bench.proxies import nginx_version, running_floor, running_nginx
 from bench.report import Report
 from bench.samples import Samples
 from bench.sections import LITELLM_STREAMS, Field, Streams, measure_calls, measure_life
+from bench.tables import OURS
 
 SECTIONS = ("calls", "streams", "life")
 _STREAMS, _FEW_STREAMS = (100, 200, 300, 600, 1000), (100,)
@@ -67,10 +68,10 @@ class _Run:
         if "life" in only and postgres:
             rounds = min(_LIFE_ROUNDS, field.rounds)
             measure_life(field, [ON_SQLITE, Setting(POSTGRESQL, postgres)], litellm, rounds)
-        if "streams" in only:
-            Streams(field, others, self._options.streams, (field.rounds + 1) // 2).run()
         if "calls" in only and postgres:
-            self._calls(beside, postgres, [litellm] if litellm else [])
+            self._calls(others, postgres)
+        if "streams" in only:  # last, as those who cannot keep up with them are still busy afterwards
+            Streams(field, others, self._options.streams, (field.rounds + 1) // 2).run()
 
     def _beside(self) -> Iterator[Contender]:
         yield straight(self._field.upstream)
@@ -79,11 +80,11 @@ class _Run:
             yield nginx
         yield self._stack.enter_context(running_floor(*self._running))
 
-    def _calls(self, beside: Sequence[Contender], postgres: Postgres, litellm: Sequence[Contender]) -> None:
+    def _calls(self, others: Sequence[Contender], postgres: Postgres) -> None:
         settings = (ON_SQLITE, Setting(POSTGRESQL, postgres), Setting(LIMITED, postgres, limited=True))
         with ExitStack() as stack:
             ours = [stack.enter_context(running_gateway(*self._running, setting)).contender for setting in settings]
-            measure_calls(self._field, [*beside, *ours, *litellm])
+            measure_calls(self._field, [*others, *ours])
 
 
 def _told(options: argparse.Namespace, field: Field) -> int:
@@ -93,7 +94,7 @@ def _told(options: argparse.Namespace, field: Field) -> int:
     if options.write:
         write_part("bench", report.part(), report.pictures())
         say(f"written to bench/{RESULTS}")
-    return 1 if field.samples.failures() else 0
+    return 1 if field.samples.failures(OURS) else 0
 
 
 def _versions(litellm: str | None) -> list[str]:

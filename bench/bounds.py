@@ -68,6 +68,7 @@ def _complete(samples: Samples, count: int) -> Held | None:
 
 
 def _at_most(what: str, found: float | None, most: float, told: str) -> Held | None:
+    """Not a number, where nothing came, is more."""
     return None if found is None else Held(what, told.format(found), found <= most)
 
 

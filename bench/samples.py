@@ -49,8 +49,10 @@ class Samples:
         """Those of whom there is a number whose key begins so."""
         return [name for name in names if any(who == name and what.startswith(key) for who, what in self._samples)]
 
-    def failures(self) -> int:
-        return int(sum(sum(found) for (_, key), found in self._samples.items() if key.endswith(" failed")))
+    def failures(self, names: Sequence[str]) -> int:
+        """Calls and streams of theirs that were not answered as they should have been."""
+        found = [sum(numbers) for (who, key), numbers in self._samples.items() if who in names and "failed" in key]
+        return int(sum(found))
 
     def others(self) -> str:
         """How quiet the machine was."""

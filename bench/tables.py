@@ -11,7 +11,8 @@ from bench.litellm import LITELLM
 from bench.proxies import FLOOR, NGINX
 from bench.samples import CONNECTIONS, Samples, calls_key, streams_key
 
-NAMES = (STRAIGHT, NGINX, FLOOR, SQLITE, POSTGRESQL, LIMITED, LITELLM)
+OURS = (SQLITE, POSTGRESQL, LIMITED)
+NAMES = (STRAIGHT, NGINX, FLOOR, *OURS, LITELLM)
 _ABSENT = "-"
 
 

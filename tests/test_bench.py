@@ -14,14 +14,13 @@ from bench.document import Held, assemble, held, write_part
 from bench.plots import bars, lines
 from bench.samples import Samples
 from bench.soak_report import Ending, Sample, SoakReport
-from bench.tables import Row, call_rows, life_rows, stream_rows, table
+from bench.tables import OURS, Row, call_rows, life_rows, stream_rows, table
 from bench.trend import trend
 from bench.upstream import EventMaker
 from tests.event_frames import decode_frames
 from tests.gateway_process import REPOSITORY
 
 QUICK = ["--quick", "--seconds", "0.3", "--rounds", "1", "--streams", "5", "--litellm", "no"]
-OURS = ("Outcrop, SQLite", "Outcrop, PostgreSQL", "Outcrop, limits")
 
 
 def test_a_quick_run_ends_in_tables_with_every_row() -> None:
