@@ -38,7 +38,7 @@ class Storm:
         self.gateway = stack.enter_context(GatewayProcess(environment, standin))
         self.keys: Keys = some_keys(url)
         self.served: list[Call] = []
-        self.silences: list[float] = []
+        self.silences: list[tuple[str, float]] = []
         self._chance = random.Random(SEED)
 
     def blow(self, kills: list[Callable[[], None]]) -> None:
@@ -49,9 +49,9 @@ class Storm:
                 eventually(lambda: len(load.served()) > before + enough)  # noqa: B023  # called at once
                 killed_at = time.monotonic()
                 kill()
-                eventually(lambda: any(call.served for call in load.since(killed_at)))  # noqa: B023  # as above
+                eventually(lambda: any(call.served for call in load.since(killed_at)))  # noqa: B023  # called at once
                 again = min(call.ended for call in load.since(killed_at) if call.served)
-                self.silences.append(again - killed_at)
+                self.silences.append((kill.__name__, again - killed_at))
         self.served += load.served()
 
     def kill_worker(self) -> None:
@@ -82,8 +82,8 @@ class Storm:
     def told(self) -> str:
         with ledger_sums(self.url) as sums:
             ended = sums.counted("ended")
-        silences = ", ".join(f"{seconds:.2f}" for seconds in sorted(self.silences))
-        return f"{len(self.served)} replies read, rows {ended}; served again after {silences} s; {spread(self.served)}"
+        silences = ", ".join(f"{what} {seconds:.2f}" for what, seconds in sorted(self.silences))
+        return f"{len(self.served)} replies read, rows {ended}; served again after s: {silences}; {spread(self.served)}"
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ PLACES = 8
 # leases are renewed at each beat, every 5 s
 BEAT_SECONDS = 5.5
 CHOICES = ("refuse", "allow")
+# connections to AWS and to Redis that a worker keeps
+POOLED = 8
 
 
 @dataclass
@@ -136,6 +138,7 @@ def test_limited_keys_are_refused_or_go_on_while_redis_is(
 ) -> None:
     standin.answer = answer
     fault, is_away = FAULTS[name]
+    descriptors = {choice: len(house.gateway.open_files()) for choice, house in houses.items()}
     with ExitStack() as stack:
         loads = {choice: stack.enter_context(house.load()) for choice, house in houses.items()}
         eventually(lambda: all(len(load.served()) > 30 for load in loads.values()))
@@ -144,7 +147,7 @@ def test_limited_keys_are_refused_or_go_on_while_redis_is(
             eventually(lambda: time.monotonic() > began + FAULT_SECONDS, FAULT_SECONDS + 1)
         back_at = time.monotonic()
         for choice, house in houses.items():
-            eventually(lambda: _served_again(loads[choice], house, back_at), RECOVERY_SECONDS)  # noqa: B023  # at once
+            eventually(lambda: _served_again(loads[choice], house, back_at), RECOVERY_SECONDS)  # noqa: B023  # called at once
     with capsys.disabled():
         for choice, load in loads.items():
             limited = of(load.since(began), houses[choice].keys.limited)
@@ -153,6 +156,7 @@ def test_limited_keys_are_refused_or_go_on_while_redis_is(
 
     for choice, load in loads.items():
         check(load, houses[choice], began, choice, is_away=is_away)
+        eventually(lambda: len(houses[choice].gateway.open_files()) <= descriptors[choice] + POOLED)  # noqa: B023  # called at once
 
 
 def _served_again(load: Load, house: House, since: float) -> bool:

@@ -1,11 +1,12 @@
 """The gateway's own disk is full, torn or locked just when rows have to wait there: calls go on, and none is lost."""
 
+import re
 import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -79,9 +80,11 @@ def replay(gateway: GatewayProcess, *files: Path) -> subprocess.CompletedProcess
     )
 
 
-def test_with_the_disk_full_and_the_database_away_calls_go_on_and_are_booked_when_it_is_back(
-    postgres: FaultyPostgres, keys: Keys, disk: Disk, standin: StandinBedrock
+def test_with_the_disk_full_and_the_database_away_calls_go_on_and_none_is_lost(
+    postgres: FaultyPostgres, keys: Keys, disk: Disk, standin: StandinBedrock, tmp_path: Path
 ) -> None:
+    """Twice: what stands in memory alone is booked when the database is back, and of a gateway that was killed
+    meanwhile what it wrote into its log."""
     standin.answer = answer
     environment = {"DATABASE_URL": postgres.url, "OUTCROP_SPOOL_DIR": str(disk.folder)}
     with GatewayProcess(environment, standin) as gateway:
@@ -92,41 +95,29 @@ def test_with_the_disk_full_and_the_database_away_calls_go_on_and_are_booked_whe
                 more(load, keys, 10)
                 disk.fill(gateway)
                 more(load, keys)
-            gateway.wait_for_log(lambda line: disk.what in line["message"], event="log")
         check_books(postgres.own_url, load.served())
-        disk.make_room(gateway)
-
+        assert gateway.log_lines("posting") != []
+        assert len([line for line in gateway.log_lines("log") if disk.what in line["message"]]) >= 1
         check_free(load, keys, fault_at)
+        disk.make_room(gateway)
         eventually(lambda: left_on(disk) == [])
-        assert len(gateway.log_lines("posting")) > 0
 
-
-def test_what_a_full_disk_did_not_take_of_a_gateway_that_was_killed_is_booked_from_its_log(
-    postgres: FaultyPostgres, keys: Keys, disk: Disk, standin: StandinBedrock, tmp_path: Path
-) -> None:
-    standin.answer = answer
-    environment = {"DATABASE_URL": postgres.url, "OUTCROP_SPOOL_DIR": str(disk.folder)}
-    with ExitStack() as stack:
-        gateway = stack.enter_context(GatewayProcess(environment, standin))
-        with Load(gateway, keys.all, pause=PAUSE_SECONDS) as load:
-            load.warm_up()
-            with postgres.silent():
-                more(load, keys, 10)
-                disk.fill(gateway)
-                more(load, keys)
-                gateway.kill()
-        assert {call.status for call in of(load.calls, keys.free) if not call.whole} <= {0, 200}
+        gateway.clear_log()
+        with Load(gateway, keys.all, pause=PAUSE_SECONDS) as second, postgres.silent():
+            more(second, keys, 10)
+            disk.fill(gateway)
+            more(second, keys)
+            gateway.kill()
+        assert {call.status for call in of(second.calls, keys.free) if not call.served} <= {0, 200}
         disk.make_room(gateway)
         gateway.start()
         eventually(lambda: left_on(disk) == [])
         (log := tmp_path / "gateway.log").write_text("\n".join(gateway.stdout))
-        told = len(gateway.log_lines("posting"))
         replayed = replay(gateway, log)
-        check_books(postgres.own_url, load.served(), 0)
+        check_books(postgres.own_url, second.served(), 0)
 
-    assert told > 0
     assert (replayed.returncode, replayed.stderr) == (0, ""), replayed.stdout
-    assert ": 0 calls booked, " not in replayed.stdout
+    assert re.search(r": [1-9]\d* calls booked, ", replayed.stdout)
 
 
 def test_a_spool_whose_end_was_torn_with_the_power_is_booked_but_for_what_nobody_was_told_of(
