@@ -8,6 +8,7 @@ import socket
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
@@ -42,7 +43,6 @@ from app.store.database import Database
 from app.store.identity import identity_of
 from app.store.ledger import LedgerStore
 from app.store.ledger_writer import LedgerWriter
-from app.store.redis_counters import RedisCounters
 from app.store.registry import Registry
 from app.store.spool import Spool, address_of
 from app.store.tickets import TicketStore
@@ -107,6 +107,11 @@ class Desks:
         }
 
 
+def _redis_counters(url: str) -> Any:
+    """RedisCounters. Its library is a twentieth of a start and 5 MB, so it is imported where there is a Redis alone."""
+    return import_module("app.store.redis_counters").RedisCounters(url)
+
+
 class Money:
     """Where calls are admitted, priced and booked, and what runs beside them."""
 
@@ -124,7 +129,7 @@ class Money:
             now=now,
         )
         self._tickets = TicketStore(database, worker_id)
-        self._counters = RedisCounters(settings.redis_url) if settings.redis_url else None
+        self._counters = _redis_counters(settings.redis_url) if settings.redis_url else None
         self._heartbeat = Heartbeat(
             database,
             worker_id,
