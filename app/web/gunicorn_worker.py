@@ -10,7 +10,8 @@ told. So the worker takes less, and books in what is left.
 A worker that holds as many connections as it may accepts no more, also when most of them are kept alive and unused: so
 many idle connections would lock all callers out. So when it comes near, the one that has been idle longest is closed.
 
-Ctrl-C cuts every call and ends in a traceback; here it is a stop like any other, and a second one cuts.
+Ctrl-C cuts every call and ends in a traceback; here it is a stop like any other, and a second one cuts. So does a
+SIGQUIT or SIGINT to the master that stops already: it tells its workers by a SIGQUIT, and kills them 2 s later.
 
 What cannot be read as a request never reaches the application, and gunicorn answers it with a page that repeats it,
 and logs it: a key in a malformed line would be told to whoever reads either. Here the answer is one that SDKs can
@@ -41,6 +42,7 @@ from gunicorn.http.errors import (
 from gunicorn.http.parser import RequestParser
 from gunicorn.workers.ggevent import GeventWorker
 
+from app.web import steady_clock
 from app.web.client_connection import end_reading, is_silent, read_to_the_end
 from app.web.punctual_request import HeadTooSlow
 from app.web.server_request import BoundedRequest
@@ -69,6 +71,7 @@ _REFUSALS: tuple[tuple[type[Exception], str, str], ...] = (
 )
 
 
+steady_clock.use()
 # gunicorn asks these two places for the class of requests and of responses
 RequestParser.mesg_class = BoundedRequest
 wsgi.Response = ServerResponse
@@ -83,6 +86,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         super().__init__(*args, **kwargs)
         self._sockets: dict[Any, Any] = {}
         self._waiting: dict[Any, float] = {}
+        self._echo_due = False
 
     def init_process(self) -> None:
         """In the worker's own process, whose settings are a copy of the master's."""
@@ -118,12 +122,16 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         self._close_longest_idle(self._surplus)
 
     def handle_quit(self, sig: int, frame: Any) -> None:
-        """SIGINT and SIGQUIT end a worker as SIGTERM does; a second Ctrl-C cuts what is still under way."""
+        """SIGINT and SIGQUIT end a worker as SIGTERM does; where it ends already they cut what is still under way."""
         if self.alive:
             self.alive = False
+            # a terminal's Ctrl-C reaches the master too, which passes it on
+            self._echo_due = sig == signal.SIGINT
             if sig == signal.SIGINT and self._sockets:
                 _log.info("stopping: calls under way may finish; Ctrl-C once more cuts them")
-        elif sig == signal.SIGINT:
+        elif sig == signal.SIGQUIT and self._echo_due:
+            self._echo_due = False
+        else:
             gevent.spawn(gevent.killall, list(self._sockets))
 
     def handle_error(self, req: Any, client: Any, addr: Any, exc: BaseException) -> None:
@@ -140,7 +148,8 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
 
     @property
     def _surplus(self) -> int:
-        return len(self._sockets) - (self.worker_connections - _SPARE_CONNECTIONS)
+        surplus: int = len(self._sockets) - (self.worker_connections - _SPARE_CONNECTIONS)
+        return surplus
 
     def _close_longest_idle(self, count: int) -> None:
         if count <= 0:
