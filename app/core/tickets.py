@@ -6,7 +6,7 @@ places back; given back unused, it leaves no trace, also not in the counts of th
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -15,6 +15,8 @@ from app.core.value import value
 
 Reason = Literal["spent", "held", "rpm", "tpm", "parallel"]
 _ZERO = Decimal(0)
+# AWS refuses signatures of clocks that are more off, so that none that counts calls is for long.
+_CLOCKS_DIFFER = timedelta(minutes=5)
 
 
 @value
@@ -76,14 +78,16 @@ class Balance:
         """The same, once its window and its minute have moved on to now.
 
         A window that is over starts anew; one whose duration was changed keeps its spend and gets the new end. A
-        minute never goes back, so that clocks that differ count into one of their minutes, not into both.
+        minute never goes back, so that clocks that differ count into one of their minutes, not into both; no more does
+        a window. But those of a clock that was wrong and was set back since, which would last until that time comes,
+        are left: of such a minute nothing counts, of such a window all that was spent in it.
         """
         balance = self
         if balance.window.resets_at is not None and balance.window.resets_at <= now:
             balance = replace(balance, spend=_ZERO, window=window)
-        elif balance.window.duration != window.duration:
+        elif balance.window.duration != window.duration or _is_to_come(balance.window, window, now):
             balance = replace(balance, window=window)
-        if minute > balance.minute:
+        if minute > balance.minute or balance.minute - minute > _CLOCKS_DIFFER // timedelta(minutes=1):
             balance = replace(balance, minute=minute, requests=0, tokens=0)
         return balance
 
@@ -119,3 +123,9 @@ class Balance:
             in_flight=max(0, self.in_flight - 1),
             requests=max(0, requests),
         )
+
+
+def _is_to_come(remembered: Window, window: Window, now: datetime) -> bool:
+    """Whether it begins after the window that `now` is in, and not merely by what clocks differ."""
+    ends, end = remembered.resets_at, window.resets_at
+    return ends is not None and end is not None and ends > end and end - now > _CLOCKS_DIFFER

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -92,6 +93,26 @@ def test_another_duration_keeps_the_spend_and_moves_the_end() -> None:
 
     assert balance.at(month, START, 0).spend == 3
     assert balance.at(month, START, 0).window == month
+
+
+@pytest.mark.parametrize(("ahead", "requests"), [(5, 4), (6, 0), (60, 0)])
+def test_a_minute_of_a_clock_that_was_set_back_since_is_forgotten(ahead: int, requests: int) -> None:
+    balance = Balance(minute=10 + ahead, requests=4, tokens=4).at(Window(), START, 10)
+
+    assert (balance.requests, balance.tokens) == (requests, requests)
+    assert balance.minute == (10 if requests == 0 else 10 + ahead)
+
+
+@pytest.mark.parametrize(("minutes_left", "is_left"), [(5, False), (6, True), (30, True)])
+def test_a_window_of_a_clock_that_was_set_back_since_is_left_with_what_was_spent_in_it(
+    minutes_left: int, is_left: bool
+) -> None:
+    now = datetime(2026, 11, 25, 13, 60 - minutes_left, tzinfo=UTC)
+    current, later = window("1h", now), window("1h", now + timedelta(hours=1))
+    balance = Balance(spend=Decimal(3), window=later).at(current, now, 0)
+
+    assert balance.spend == 3
+    assert balance.window == (current if is_left else later)
 
 
 def test_clocks_that_differ_count_into_one_minute() -> None:
