@@ -18,7 +18,7 @@ _PATIENCE_SECONDS = 10.0
 _COLUMNS = (
     "status, http_status, error, ended, usage_source, usage_method, counts, cost, model, model_priced, scope, region, "
     "operation, key_id, end_user, end_user_source, counted_end_user, claimed_tags, key_tags, "
-    "bytes_in, bytes_out, streamed"
+    "bytes_in, bytes_out, streamed, duration_ms"
 )
 _JSON = ("counts", "claimed_tags", "key_tags")
 

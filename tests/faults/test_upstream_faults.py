@@ -50,8 +50,8 @@ def told(raised: str, ward: Ward, end_user: str) -> Truth:
     assert row.said["status"] == (
         "failure" if row.ended == "upstream_broken" or row.said["http_status"] > 399 else "success"
     )
-    cost = "some" if row.source == "estimated" and row.cost else row.cost
-    return Truth(raised, row.said["http_status"], row.ended, row.source, cost)
+    estimated = row.source == "estimated" and row.cost
+    return Truth(raised, row.said["http_status"], row.ended, row.source, "some" if estimated else row.cost)
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)

@@ -6,19 +6,20 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 from app.core.accounts import Limits
 from tests.end_to_end.key_ring import Issued, key_ring
 from tests.end_to_end.ledger_rows import LedgerRow, LedgerRows, ledger_rows
-from tests.end_to_end.ledger_sums import LedgerSums, ledger_sums
+from tests.end_to_end.ledger_sums import LedgerSums, eventually, ledger_sums
 from tests.faults.probe import Probe
 from tests.faults.watched_app import PATH
 from tests.gateway_process import GatewayProcess
 from tests.raw_client import exchange, raw_request
 from tests.standin_answers import default_answer
-from tests.standin_bedrock import StandinBedrock
+from tests.standin_bedrock import SIGNING_NAMES, StandinBedrock
 from tests.standin_messages import Recorded, Reply
 
 VICTIM = "amazon.nova-lite-v1:0"
@@ -69,14 +70,20 @@ class Ward:
         return self.rows.of_end_user(end_user)
 
     def holdings(self) -> dict[str, int]:
-        """What the worker holds: objects of calls, greenlets, bytes of bodies, descriptors but those to AWS."""
+        """What the worker holds: objects of calls, greenlets, bytes of bodies, descriptors; of AWS's what is in use."""
         reply = exchange(self.gateway.port, raw_request("GET", PATH), timeout=30)
         held: dict[str, int] = json.loads(reply.body)
-        held["descriptors"] = len(self.gateway.open_files()) - self.standin.open_connections
+        pooled = upstream_sockets(self.gateway, self.standin)
+        held["descriptors"] = sum(name not in pooled for name in self.gateway.open_files())
+        held["upstream"] = self.standin.busy_connections
         held["files"] = sum(path.is_file() for path in self.gateway.home.rglob("*"))
         held["tickets"] = self.sums.tickets()
         held["held"], held["in_flight"] = self.sums.held()
         return held
+
+    def wait_for_agreement(self) -> None:
+        """Until balances and totals are what the rows say: calls of others are booked between two looks."""
+        eventually(lambda: not self.sums.disagreements(), _PATIENCE_SECONDS)
 
     @contextmanager
     def watched(self) -> Iterator[None]:
@@ -97,6 +104,14 @@ class Ward:
         while more := _more(self.holdings(), self._before):
             assert time.monotonic() < deadline, f"before and now: {more}\n{self.gateway.open_files()}"
             time.sleep(0.05)
+
+
+def upstream_sockets(gateway: GatewayProcess, standin: StandinBedrock) -> set[str]:
+    """The worker's sockets to the stand-in, also those that it closed: they are kept until they are wanted again."""
+    ports = {standin.port(service) for service in SIGNING_NAMES}
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    ours = {f"socket:[{fields[9]}]" for fields in lines if int(fields[2].partition(":")[2], 16) in ports}
+    return ours & set(gateway.open_files())
 
 
 def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, tuple[int, int]]:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from greenlet import greenlet
+from gevent import Greenlet
 from urllib3 import HTTPResponse
 
 from app.core.messages import Cancellation
@@ -37,7 +37,8 @@ def holdings() -> dict[str, int]:
         gc.freeze()  # a look through all of the product takes 0.3 s; from now on it passes over what is there
         found = []
     counted = Counter(type(one).__name__ for one in found if type(one) in OF_CALLS)
-    greenlets = sum(isinstance(one, greenlet) and not one.dead for one in found)
+    # those of the thread pool come and go by themselves, and are none of these
+    greenlets = sum(isinstance(one, Greenlet) and not one.dead for one in found)
     return {**counted, "greenlets": greenlets, "body_bytes": sum(budget.held for budget in _budgets)}
 
 
