@@ -42,8 +42,17 @@ soak: $(VENV)/.dev ## half an hour of load, and whether anything grows (SECONDS=
 
 .PHONY: test
 test: $(VENV)/.dev ## run every test
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end
-	$(BIN)/python -m pytest tests/end_to_end
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end --ignore tests/faults
+	$(BIN)/python -m pytest tests/end_to_end tests/faults
+
+# of each fault as much as it takes to believe the outcome; `make test` has a little of each
+FAULTS := REPEATS=20 KEPT_ALIVE_CALLS=200 SLOW_READERS=100 SLOW_WRITERS=100 BODY_TIMEOUT=300 IDLE=1000 \
+	STREAMS=100 STREAM_SECONDS=20 UPLOADS=100 UPLOAD_SECONDS=15 \
+	OUTAGE_SECONDS=60 KILLS=20 DISKS=9 LOCKED_SECONDS=20
+
+.PHONY: faults
+faults: $(VENV)/.dev ## meet every fault in full (ARGS="-k slow"; FAULTS="KILLS=100")
+	$(FAULTS:%=FAULT_%) $(BIN)/python -m pytest tests/faults $(ARGS)
 
 $(VENV)/.fuzz: checks/fuzz/requirements.txt $(VENV)/.dev
 	$(BIN)/pip install --quiet --disable-pip-version-check -r $<

@@ -10,19 +10,20 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from gevent import Greenlet
-from urllib3 import HTTPResponse
 
 from app.core.messages import Cancellation
 from app.gateway.metered_reply import MeteredReply
 from app.gateway.settlement import Settlement
+from app.upstream.answer import Answer
 from app.upstream.bedrock_client import Reply
+from app.upstream.connections import Line
 from app.web.client_connection import ClientConnection
 from app.web.request_body import BodyBudget, RequestBody
 from wsgi import app
 
 PATH = "/worker-holds"
 # CallRecord and what else has no own members to reach others by is not tracked; these hold it
-OF_CALLS = (Cancellation, ClientConnection, HTTPResponse, MeteredReply, Reply, RequestBody, Settlement)
+OF_CALLS = (Answer, Cancellation, ClientConnection, Line, MeteredReply, Reply, RequestBody, Settlement)
 
 
 _budgets: list[BodyBudget] = []
