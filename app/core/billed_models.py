@@ -14,9 +14,9 @@ from app.core.operations import Operation
 _Paths = tuple[tuple[str, ...], ...]
 
 
-def model_members(operation: Operation) -> frozenset[str]:
-    """The top-level members of the body in which its model may be named."""
-    return frozenset(path[0] for path in _paths(operation.models))
+def model_members(models: tuple[str, ...]) -> frozenset[str]:
+    """The top-level members of the body in which its model may be named. `models`: an operation's."""
+    return frozenset(path[0] for path in _paths(models))
 
 
 def model_in(operation: Operation, values: Mapping[str, Any]) -> str | None:

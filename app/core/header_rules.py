@@ -40,7 +40,9 @@ _DROPPED_PREFIXES = ("x-forwarded-", "amz-sdk-", *_OURS)
 # gunicorn writes its own Date and Server, and two of either is one too many; callers' cookies do not go to AWS, and
 # AWS's must not be kept for whatever else is served from this host
 _REPLY_DROPPED = _HOP_BY_HOP | {"date", "server", "set-cookie"}
-_LENGTH = frozenset(("content-length",))
+# names nothing that is not dropped anyway
+_KEEP_ALIVE = "keep-alive"
+_NONE: frozenset[str] = frozenset()
 
 
 def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
@@ -52,15 +54,15 @@ def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
     kept = []
     connection = []
     for name, value in headers:
-        if name == "connection":
+        if name == "connection" and value != _KEEP_ALIVE:
             connection.append(value)
         if name in _DROPPED or name.startswith(_DROPPED_PREFIXES):
             continue
         if not (value.isascii() and value.isprintable()):
             _refuse_unsendable(name, value)
         kept.append((name, value))
-    named = _tokens(connection) - _HOP_BY_HOP
-    if named:
+    if connection:
+        named = _tokens(connection)
         for name, _ in headers:
             if name in named and name.startswith(_JUDGED):
                 raise MalformedRequest(f"Connection names {name}, which is part of the call: it cannot be left out.")
@@ -79,14 +81,16 @@ def to_caller(headers: Iterable[tuple[str, str]]) -> Headers:
         name = written.lower()
         if not _is_token(name) or (not (value.isascii() and value.isprintable()) and _CONTROL.search(value)):
             raise UpstreamBroke("AWS answered with a header that cannot be sent on. The model may have run.")
-        if name == "connection":
+        if name == "connection" and value != _KEEP_ALIVE:
             connection.append(value)
         chunked = chunked or name == "transfer-encoding"
         if name not in _REPLY_DROPPED and not name.startswith(_OURS):
             kept.append((name, header))
-    # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
-    dropped = _tokens(connection) | _LENGTH if chunked else _tokens(connection)
-    return tuple(header for name, header in kept if name not in dropped)
+    dropped = _tokens(connection) if connection else _NONE
+    if chunked:
+        # chunks overrule a length (RFC 9112 section 6.3), and the server that relays them must not count by it
+        dropped |= {"content-length"}
+    return tuple([header for name, header in kept if name not in dropped])
 
 
 @lru_cache(maxsize=256)

@@ -96,6 +96,8 @@ def _coding(headers: Mapping[str, str]) -> str:
 
 def _may_be_read_otherwise(headers: Mapping[str, str]) -> bool:
     """CBOR too: AWS's newer protocols use it, and its names are not JSON's."""
+    if headers.get("content-type") == "application/json" and "content-encoding" not in headers:
+        return False
     return _coding(headers) != "identity" or not _is_utf8(headers) or "cbor" in headers.get("content-type", "").lower()
 
 

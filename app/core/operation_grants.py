@@ -33,12 +33,10 @@ class Grants:
 
     def include(self, operation: Operation) -> bool:
         """Whether any entry lets this operation pass."""
-        if self.name(operation):
+        if operation.effect in CLASSES and operation.effect in self.entries:
             return True
-        if operation.effect == "secret":
-            return False
-        by_class = operation.effect in CLASSES and operation.effect in self.entries
-        return by_class or ALL in self.entries or operation.service in self.entries
+        by_more = operation.effect != "secret" and (ALL in self.entries or operation.service in self.entries)
+        return by_more or self.name(operation)
 
 
 @lru_cache(maxsize=2048)

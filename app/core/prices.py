@@ -157,16 +157,19 @@ def _told(
 ) -> Charge:
     """`guardrails`: the entry that their units are charged by."""
     known = [price for price in prices if price]
-    remarks = [] if bill is None else [guardrails] * bill.uses_guardrails + bill.remarks
-    entries = dict.fromkeys([_joined(price.entry for price in known), *remarks])
     only = known[0] if len(prices) == len(known) == 1 else None
+    parts = [only.entry if only else _joined(price.entry for price in known)]
+    if bill and bill.uses_guardrails:
+        parts.append(guardrails)
+    if bill and bill.remarks:
+        parts += dict.fromkeys(bill.remarks)
     return Charge(
         cost,
-        _joined(price.model for price in known),
+        only.model if only else _joined(price.model for price in known),
         only.scope if only else None,
         only.tier if only else None,
-        {} if bill is None else bill.rates,
-        "; ".join(filter(None, entries)) or None,
+        bill.rates if bill else {},
+        "; ".join(filter(None, parts)) or None,
     )
 
 

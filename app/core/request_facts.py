@@ -56,7 +56,7 @@ def request_facts(
         max_output_tokens=most_output_tokens(call, values),
         tier=_tier(call, values, headers),
         units=units,
-        image_size=image_size(call, values),
+        image_size=image_size(call, values) if "output_image" in units else None,
         reports_usage=_reports(call, values, units),
         # what nobody here knows may cost anything: it is not free
         billed=call.operation is None or call.operation.billed,

@@ -5,6 +5,7 @@ are `unknown`, with a `problem` that says why in one sentence, without a word of
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 from app.core import event_stream, server_sent_events
 from app.core.bedrock_calls import BedrockCall
@@ -119,7 +120,7 @@ class Tap:
         if media_type == server_sent_events.CONTENT_TYPE:
             self._events = EventReader()
         elif self._frames is None:
-            self._skimmer = JsonSkimmer(reader.wants | _ERROR_MEMBERS, _MOST_STEPS)
+            self._skimmer = JsonSkimmer(_wanted(reader.wants), _MOST_STEPS)
 
     def _read_messages(self, reader: UsageReader, messages: Sequence[event_stream.Message]) -> None:
         for head, payload in messages:
@@ -170,6 +171,11 @@ class Tap:
         else:
             reader.body(skimmed)
         return True
+
+
+@lru_cache(maxsize=64)
+def _wanted(wants: frozenset[str]) -> frozenset[str]:
+    return wants | _ERROR_MEMBERS
 
 
 def _unsaid_type(call: BedrockCall) -> str:

@@ -9,6 +9,7 @@ import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
 from app.core.attribution import ATTRIBUTION_MEMBERS, attribution_of
@@ -119,7 +120,7 @@ class Bookkeeping:
         tab = Tab(call, facts, caller, request.address, attribution, question)
         self._count_names(tab, record.arrived_at.date(), registered=customer is not None)
         order = Order(
-            entry=lambda: _entry(tab, record),
+            entry=lambda: _entry(tab, record, ended_at=record.arrived_at),
             grant=caller.grant,
             customer=customer,
             models=tuple(model for model in {record.model, question.model} if model),
@@ -220,18 +221,23 @@ def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:
     """Of a body that AWS bills; others are nobody's business here."""
     if not call.operation or not call.operation.billed:
         return _NOTHING_READ
-    return skim(content, FACT_MEMBERS | ATTRIBUTION_MEMBERS | model_members(call.operation))
+    return skim(content, _members(call.operation.models))
+
+
+@lru_cache(maxsize=1024)
+def _members(models: tuple[str, ...]) -> frozenset[str]:
+    """What is read of a body. `models`: an operation's."""
+    return FACT_MEMBERS | ATTRIBUTION_MEMBERS | model_members(models)
 
 
 def _entry(tab: Tab, record: CallRecord, **closing: Any) -> Entry:
-    """The row of a call. `closing`: fields that are known at its end; without them what a row would say if the gateway
-    died now."""
+    """The row of a call. `closing`: what is known at its end; `ended_at` alone: what it says if the gateway dies."""
     caller, grant = tab.caller, tab.caller.grant
     key, team = (grant.key, grant.team) if grant else (None, None)
     return Entry(
         record.call_id,
         record.arrived_at,
-        **{"ended_at": record.arrived_at, **closing},
+        **closing,
         http_status=record.status,
         error=record.error,
         key_id=key.id if key else None,
@@ -242,7 +248,7 @@ def _entry(tab: Tab, record: CallRecord, **closing: Any) -> Entry:
         user_id=key.user_id if key else None,
         attribution=tab.attribution,
         counted_end_user=tab.counted_end_user,
-        key_tags=tuple(dict.fromkeys((*(key.tags if key else ()), *(team.tags if team else ())))),
+        key_tags=_tags(key.tags if key else (), team.tags if team else ()),
         counted_tags=tab.counted_tags,
         service=record.service,
         operation=record.operation,
@@ -256,6 +262,10 @@ def _entry(tab: Tab, record: CallRecord, **closing: Any) -> Entry:
         address=tab.address,
         aws_request_id=record.aws_request_id,
     )
+
+
+def _tags(key: tuple[str, ...], team: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(key + team)) if key or team else ()
 
 
 def _note(record: CallRecord, usage: Usage, charge: Charge) -> None:

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
@@ -38,12 +39,17 @@ class KnownGrants(Generic[G]):
         return len(self._found) + len(self._missing)
 
     def get(self, name: ChangedName) -> Known[G] | None:
-        """What is known of a name by which things are looked up, if anything is."""
-        shelf = self._found if name in self._found else self._missing
-        known = shelf.get(name)
-        if known:
-            shelf.move_to_end(name)
-        return known
+        """What is known of a name by which things are looked up, if anything is.
+
+        For any thread at any time: what another forgets at this moment was known until now.
+        """
+        for shelf in (self._found, self._missing):
+            known = shelf.get(name)
+            if known:
+                with suppress(KeyError):
+                    shelf.move_to_end(name)
+                return known
+        return None
 
     def put(self, name: ChangedName, grant: G | None, version: int) -> None:
         """Remember it, as it was at `version`; what was not used for longest is forgotten."""

@@ -91,8 +91,7 @@ class LookUps(Generic[G]):
 
     def _believed(self, name: ChangedName) -> Known[G] | None:
         """What is known and may still be acted on. Raises StoreUnavailable where it cannot be asked for either."""
-        with self._watch.lock:
-            known = self._known.get(name)
+        known = self._known.get(name)
         if self._watch.expired or not (known or self._watch.answers):
             raise self._unavailable(name)
         return known

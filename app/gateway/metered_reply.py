@@ -75,10 +75,14 @@ class MeteredReply:
         self._received = 0
         self._ended = False
         self.headers = header_rules.to_caller(reply.headers)
-        low = {name.lower(): value for name, value in self.headers}
-        length = low.get("content-length", "")
+        length = media_type = ""
+        for name, value in self.headers:
+            low = name.lower()
+            if low == "content-length":
+                length = value
+            elif low == "content-type":
+                media_type = value.partition(";")[0].strip().lower()
         self._length = int(length) if length.isdecimal() else None
-        media_type = low.get("content-type", "").partition(";")[0].strip().lower()
         self.streamed = media_type in _STREAM_TYPES
         self.status = reply.status
         self.reason = reply.reason

@@ -270,3 +270,21 @@ def test_the_region_of_a_path_is_that_of_its_arns(segments: tuple[str, ...], reg
 def test_arns_of_different_regions_are_refused() -> None:
     with pytest.raises(MalformedRequest, match="different regions"):
         region_in_arns((AGENT, AGENT.replace("us-east-1", "eu-west-1")))
+
+
+def test_a_request_line_that_was_seen_before_is_judged_by_its_headers_again() -> None:
+    """What is remembered of it is nobody's leave."""
+    line = "POST /bedrock/model/amazon.nova-lite-v1%3A0/converse"
+    assert call(line) == call(line)
+
+    with pytest.raises(MalformedRequest, match="X-Amz-Target"):
+        call(line, {"x-amz-target": "Any.Thing"})
+    with pytest.raises(MalformedRequest, match="Content-Type"):
+        call(line, {"content-type": "application/x-amz-json-1.1"})
+
+
+def test_a_request_line_too_long_to_remember_is_read_alike() -> None:
+    session = "s" * 600
+    found = call(f"POST /bedrock/agents/AGENT12345/agentAliases/ALIAS12345/sessions/{session}/text")
+
+    assert (found.name, found.labels["sessionId"]) == ("InvokeAgent", session)

@@ -34,9 +34,9 @@ def test_of_several_models_the_nearest_to_the_top_is_billed() -> None:
 
 def test_the_members_to_read_are_known_before_the_body_is() -> None:
     """Only their values are kept of a large one."""
-    assert model_members(operation("Rerank")) == {"rerankingConfiguration"}
-    assert model_members(operation("StartAsyncInvoke")) == {"modelId"}
-    assert model_members(operation("Converse")) == frozenset()
+    assert model_members(operation("Rerank").models) == {"rerankingConfiguration"}
+    assert model_members(operation("StartAsyncInvoke").models) == {"modelId"}
+    assert model_members(operation("Converse").models) == frozenset()
 
 
 @pytest.mark.parametrize("model", [None, 7, "", "x" * 2049, "a\nb", [], ["a"], {"a": "b"}])

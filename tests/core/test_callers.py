@@ -44,3 +44,11 @@ def test_on_bedrock_a_delegated_key_is_like_any_other() -> None:
 
     assert delegated.layers == own.layers
     assert (delegated.alias, delegated.may_call_everything) == (own.alias, own.may_call_everything)
+
+
+def test_a_key_that_was_read_once_makes_one_caller() -> None:
+    """And read again, another, whatever it says."""
+    first, again = (_grant("internal_user", delegated=False) for _ in range(2))
+
+    assert caller_of(first) is caller_of(first)
+    assert caller_of(first) is not caller_of(again)
