@@ -33,9 +33,15 @@ class StaleConnection(RequestsConnectionError):
 class Adapter(HTTPAdapter):
     """Remembers one pool a host, as finding it anew costs more than signing does."""
 
-    def __init__(self, timeouts: Timeouts, connections: int, ca_bundle: str | None) -> None:
-        """`connections`: how many a host may have open and idle; more are opened when needed, and closed after."""
+    def __init__(
+        self, timeouts: Timeouts, connections: int, ca_bundle: str | None, idle_seconds: float = _IDLE_SECONDS
+    ) -> None:
+        """`connections`: how many a host may have open and idle; more are opened when needed, and closed after.
+
+        `idle_seconds`: one that lay idle for longer is closed, at the latest when it did for twice as long.
+        """
         self._timeouts = timeouts
+        self._idle_seconds = idle_seconds
         self._pools: dict[str, Pool] = {}
         self._sweeper: Any = None
         super().__init__(max_retries=0)
@@ -77,12 +83,12 @@ class Adapter(HTTPAdapter):
 
     def _keep_swept(self) -> None:
         if self._sweeper is None:
-            self._sweeper = get_hub().loop.timer(_IDLE_SECONDS, _IDLE_SECONDS, ref=False)
+            self._sweeper = get_hub().loop.timer(self._idle_seconds, self._idle_seconds, ref=False)
             self._sweeper.start(self._sweep)
 
     def _sweep(self) -> None:
         for pool in self._pools.values():
-            pool.close_idle(monotonic() - _IDLE_SECONDS)
+            pool.close_idle(monotonic() - self._idle_seconds)
 
 
 def _parts(request: PreparedRequest) -> tuple[str, str]:
@@ -106,6 +112,6 @@ def _failure(error: Exception, line: Line, request: PreparedRequest) -> RequestE
     """What requests calls it."""
     if isinstance(error, TimeoutError) and line.sent:
         return ReadTimeout(error, request=request)
-    ended = isinstance(error, MalformedAnswer | ConnectionResetError | BrokenPipeError)
+    ended = isinstance(error, MalformedAnswer | ConnectionResetError | BrokenPipeError | ssl.SSLEOFError)
     kind = StaleConnection if ended and line.is_stale() else RequestsConnectionError
     return kind(error, request=request)

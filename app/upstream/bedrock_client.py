@@ -74,11 +74,11 @@ class _Watch:
         due = self._headers_at or min(silent_at, self._ends_at)
         if now < due:
             self._look_at(due, now)
-        elif due == silent_at:
+        elif self._headers_at or due == self._ends_at:
+            self._cancellation.cancel("deadline")
+        else:
             self.silent = True
             self._line.hang_up()
-        else:
-            self._cancellation.cancel("deadline")
 
 
 class Reply:

@@ -156,6 +156,8 @@ class _KeptTls(_Kept, HTTPSConnection):
     def open(self, timeouts: Timeouts) -> None:
         self._ending = None
         super().open(timeouts)
+        # otherwise a connection that was cut, by whomever, looks like one that AWS closed
+        cast(Any, self.sock).suppress_ragged_eofs = False
 
     def receive(self) -> bytes:
         if isinstance(self._ending, OSError):

@@ -75,11 +75,13 @@ class ClientProcess:
         self._process.wait(10)
         self._reader.join(10)
 
-    def client(self, url: str, *, total: float = 30, **timeouts: float) -> "RemoteClient":
+    def client(
+        self, url: str, *, total: float = 30, authority: str | None = None, idle: float = 60, **timeouts: float
+    ) -> "RemoteClient":
         """A client with a pool of its own; its timeouts are 5 s each where they are not given."""
         name = next(self._tokens)
         seconds = {"connect": 5.0, "first_byte": 5.0, "silence": 5.0, "total": total, **timeouts}
-        self.ask("open", client=name, url=url, timeouts=seconds)
+        self.ask("open", client=name, url=url, timeouts=seconds, authority=authority, idle=idle)
         return RemoteClient(self, name)
 
     def ask(self, command: str, **arguments: Any) -> Message:
@@ -193,11 +195,12 @@ class _Server:
         sys.stdout.write(json.dumps({"token": token, **(result or {})}) + "\n")
         sys.stdout.flush()
 
-    def _open(self, client: int, url: str, timeouts: dict[str, float]) -> None:
+    def _open(self, client: int, url: str, timeouts: dict[str, float], authority: str | None, idle: float) -> None:
         keeper = CredentialKeeper(lambda: AwsCredentials(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None))
         seconds = Timeouts(**timeouts)
         endpoints = Endpoints(load_table(), {"": url})
-        self._clients[client] = BedrockClient(endpoints, Signer(keeper, None), Adapter(seconds, 100, None), seconds)
+        adapter = Adapter(seconds, 100, authority, idle)
+        self._clients[client] = BedrockClient(endpoints, Signer(keeper, None), adapter, seconds)
 
     def _send(self, client: int, call: int, cancelled: Any, **what: Any) -> Message:
         body = bytearray(what["body_size"])

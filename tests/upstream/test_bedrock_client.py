@@ -175,6 +175,25 @@ def test_malformed_chunks_are_a_break(client: RemoteClient, standin: StandinBedr
     assert failure(client).kind == "UpstreamBroke"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"Transfer-Encoding: gzip, chunked",
+        b"Content-Length: two",
+        b"Content-Length: 2\r\nContent-Length: 3",
+        b" folded: x",
+    ],
+)
+def test_an_answer_whose_end_cannot_be_known_is_a_break(
+    client: RemoteClient, standin: StandinBedrock, header: bytes
+) -> None:
+    """It is closed at once: to wait for its end would make one of whatever came."""
+    standin.script(raw_answer(Send(HEAD + header + b"\r\n\r\n{}"), Wait(Gate())))
+
+    assert failure(client).kind == "UpstreamBroke"
+    standin.wait_closed_by_peer(standin.requests[0].connection)
+
+
 def test_what_came_before_a_break_was_handed_out(client: RemoteClient, standin: StandinBedrock) -> None:
     """Piece by piece."""
     standin.script(raw_answer(CHUNKED, Wait(gate := Gate()), Reset()))

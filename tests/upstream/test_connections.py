@@ -1,5 +1,7 @@
 """Connections to AWS: reused, resent on once and only where that is safe, timed by phase, and hung up on."""
 
+import threading
+
 import pytest
 
 from tests.standin_bedrock import StandinBedrock
@@ -121,6 +123,38 @@ def test_a_connection_that_aws_closed_long_ago_is_not_used(client: RemoteClient,
     client.exchange()
 
     assert exchanges(standin) == [(1, 1), (2, 1)]
+
+
+def test_a_connection_that_lay_idle_long_is_closed(process: ClientProcess, standin: StandinBedrock) -> None:
+    """Also where nobody calls again; what is called later opens another."""
+    client = process.client(standin.url("bedrock-runtime"), idle=0.2)
+    client.exchange()
+    standin.wait_closed_by_peer(standin.requests[0].connection)
+    client.exchange()
+
+    assert exchanges(standin) == [(1, 1), (2, 1)]
+
+
+def test_a_connection_that_carries_an_answer_is_not_idle(process: ClientProcess, standin: StandinBedrock) -> None:
+    """However long it is silent."""
+    client = process.client(standin.url("bedrock-runtime"), idle=0.1)
+    standin.script(chunked_answer([Chunk(b"a"), Pause(0.5), Chunk(b"b"), EndChunks()], "x/y"))
+
+    assert client.exchange() == b"ab"
+
+
+@pytest.mark.parametrize("surplus", [b"x", WHOLE])
+def test_what_comes_after_an_answer_is_not_the_next_ones(
+    client: RemoteClient, standin: StandinBedrock, surplus: bytes
+) -> None:
+    """With its last byte or later: that connection is not used again."""
+    standin.script(raw_answer(Send(WHOLE + surplus)), raw_answer(Send(WHOLE), Pause(0.1), Send(surplus)))
+    client.exchange()
+    client.exchange()
+    threading.Event().wait(0.3)
+    client.exchange()
+
+    assert exchanges(standin) == [(1, 1), (2, 1), (3, 1)]
 
 
 @pytest.mark.parametrize("how", [NoAnswer("close"), NoAnswer("reset"), raw_answer(Pause(0.5), Close())])

@@ -1,5 +1,7 @@
 """Calls that are ended from outside, by a deadline or by a caller that leaves: whoever waits for AWS is woken."""
 
+import threading
+
 import pytest
 
 from tests.standin_bedrock import StandinBedrock
@@ -114,3 +116,26 @@ def test_a_caller_that_leaves_while_connecting_is_told_apart(process: ClientProc
         call.cancel("client_left")
         with pytest.raises(CallFailedError, match="ClientLeftEarly"):
             call.head()
+
+
+def test_a_caller_that_reads_slowly_is_not_aws_silence(process: ClientProcess, standin: StandinBedrock) -> None:
+    """AWS is silent only while somebody waits for it."""
+    standin.script(chunked_answer([Chunk(b"a"), Wait(gate := Gate()), Chunk(b"b"), EndChunks()], "x/y"))
+    call = process.client(standin.url("bedrock-runtime"), silence=0.3).start()
+    call.head()
+    assert call.read() == b"a"
+    threading.Event().wait(0.7)
+    gate.open()
+
+    assert call.read_all() == b"b"
+
+
+@pytest.mark.parametrize("begun", [CHUNKED, SIZED, OPEN_ENDED])
+def test_silence_in_every_kind_of_body_is_silence(process: ClientProcess, standin: StandinBedrock, begun: Send) -> None:
+    """Also in one that ends with its connection, which is what a silent one is given."""
+    standin.script(raw_answer(begun, Wait(Gate())))
+    failed = failure(process.client(standin.url("bedrock-runtime"), silence=0.3))
+
+    assert failed.kind == "UpstreamSilent"
+    assert "OUTCROP_READ_TIMEOUT" in failed.message
+    standin.wait_closed_by_peer(standin.requests[0].connection)
