@@ -2,13 +2,14 @@
 
 import shutil
 import subprocess
+import sys
 import tempfile
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 from bench import load
-from bench.contenders import Upstream
+from bench.contenders import Upstream, search_path
 from bench.gateways import running_gateway
 from bench.machine import Cores
 
@@ -22,7 +23,7 @@ _WAITING = "acquire_with_timeout (gevent/_threading.py"
 
 def profiled(upstream: Upstream, cores: Cores, seconds: float) -> str:
     """The functions that most of a unary call's time is spent in, or below."""
-    program = shutil.which("py-spy")
+    program = shutil.which("py-spy", path=f"{Path(sys.executable).parent}:{search_path()}")
     if program is None:
         return "py-spy is not installed"
     with running_gateway(upstream, cores) as gateway, tempfile.TemporaryDirectory(prefix="outcrop-") as home:
