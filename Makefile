@@ -48,7 +48,7 @@ test: $(VENV)/.dev ## run every test
 # of each fault as much as it takes to believe the outcome; `make test` has a little of each
 FAULTS := REPEATS=20 KEPT_ALIVE_CALLS=200 SLOW_READERS=100 SLOW_WRITERS=100 BODY_TIMEOUT=300 IDLE=1000 \
 	STREAMS=100 STREAM_SECONDS=20 UPLOADS=100 UPLOAD_SECONDS=15 \
-	OUTAGE_SECONDS=60 KILLS=20 DISKS=9 LOCKED_SECONDS=20
+	OUTAGE_SECONDS=60 KILLS=20 DISKS=9 LOCKED_SECONDS=20 CREDENTIAL_SOURCES=2
 
 .PHONY: faults
 faults: $(VENV)/.dev ## meet every fault in full (ARGS="-k slow"; FAULTS="KILLS=100")

@@ -14,7 +14,7 @@ import pytest
 from tests.end_to_end.key_ring import key_ring
 from tests.end_to_end.streams import converse_request
 from tests.faults.clock import HOUR, STEPS, Clock
-from tests.faults.large_streams import END, large_stream
+from tests.faults.large_streams import large_stream, read_all
 from tests.faults.probe import MODEL
 from tests.faults.victim import Victim
 from tests.faults.ward import LIMITS, Ward, someone, ward
@@ -84,7 +84,7 @@ def test_a_reader_who_pauses_while_the_clock_is_set_is_not_taken_for_one_who_sta
         time.sleep(1)  # the worker has filled what the kernel keeps for a reader, and waits
         clock.set(step)
 
-        assert caller.read_until(END)
+        assert read_all(caller)
         assert shifted_ward.row_of(end_user).ended == "complete"
 
 

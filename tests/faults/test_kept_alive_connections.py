@@ -83,6 +83,9 @@ def test_no_call_fails_when_each_answer_ends_its_connection(
 
     with closing_ward.watched():
         assert call_from_all_sides(closing_ward) == {200: CALLERS * CALLS}
+        # those that it keeps are seen to be dead, and left, when they are wanted
+        closing_ward.heal()
+        assert call_from_all_sides(closing_ward) == {200: CALLERS * CALLS}
 
 
 @pytest.mark.parametrize("how", ["close", "reset"])

@@ -28,6 +28,7 @@ _NAME = "amazon.nova-lite"  # SDKs spell the colon as they like
 LIMITS = Limits(max_budget=Decimal(1000), max_parallel_requests=1000)
 JSON = ("Content-Type", "application/json")
 SAID: dict[str, Any] = {"messages": [{"role": "user", "content": [{"text": "Hello"}]}]}
+WATCHED = "tests.faults.watched_app:app"
 _PATIENCE_SECONDS = 15.0
 
 
@@ -119,10 +120,12 @@ def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, tuple[
 
 
 @contextmanager
-def ward(standin: StandinBedrock, env: Mapping[str, str | None] | None = None) -> Iterator[Ward]:
+def ward(
+    standin: StandinBedrock, env: Mapping[str, str | None] | None = None, application: str = WATCHED
+) -> Iterator[Ward]:
     """Warm: what a first call brings with it is there."""
     with ExitStack() as stack:
-        gateway = GatewayProcess(env, standin, application="tests.faults.watched_app:app")
+        gateway = GatewayProcess(env, standin, application=application)
         (temporary := gateway.home / "temporary").mkdir()
         gateway.environment["TMPDIR"] = str(temporary)
         found = Ward(stack.enter_context(gateway), standin, stack)

@@ -21,6 +21,7 @@ from app.web.client_connection import ClientConnection
 from app.web.request_body import BodyBudget, RequestBody
 from wsgi import app
 
+__all__ = ["app"]
 PATH = "/worker-holds"
 # CallRecord and what else has no own members to reach others by is not tracked; these hold it
 OF_CALLS = (Answer, Cancellation, ClientConnection, Line, MeteredReply, Reply, RequestBody, Settlement)
