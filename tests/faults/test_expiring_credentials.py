@@ -16,7 +16,7 @@ from tests.faults.victim import Met, Victim
 from tests.faults.ward import Ward, ward
 from tests.standin_bedrock import StandinBedrock
 
-LASTING_SECONDS = 4.0
+LASTING_SECONDS = 3.0
 SOURCES = ("container", "process")[: count("CREDENTIAL_SOURCES", 1)]
 RECOVERY_SECONDS = 20.0
 NO_STATIC_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}

@@ -14,7 +14,7 @@ from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import Answer, Close, NoAnswer, Recorded, Reply, Reset
 
 CALLERS = 8
-CALLS = count("KEPT_ALIVE_CALLS", 15)  # of each caller
+CALLS = count("KEPT_ALIVE_CALLS", 8)  # of each caller
 ENDED_BY = someone()
 USED = {"input": INPUT_TOKENS, "output": OUTPUT_TOKENS}
 

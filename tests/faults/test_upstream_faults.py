@@ -14,7 +14,7 @@ from tests.faults.ward import Ward, ward
 from tests.gateway_process import free_port
 from tests.standin_bedrock import StandinBedrock
 
-REPEATS = count("REPEATS", 2)
+REPEATS = count("REPEATS", 1)
 FAULTS = [*cuts(), *stalls(), *errors(), *garbage()]
 IMPATIENT = {"OUTCROP_CONNECT_TIMEOUT": "1", "OUTCROP_FIRST_BYTE_TIMEOUT": "1", "OUTCROP_READ_TIMEOUT": "1"}
 
