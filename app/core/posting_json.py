@@ -28,6 +28,8 @@ _MARK = '{"event":"posting","version":'
 _SEAL = re.compile(r',"seal":"([0-9a-f]{64})"\}')
 _SEAL_LENGTH = len(',"seal":""}') + 64
 _DECODER = json.JSONDecoder()
+_ENCODER = json.JSONEncoder(allow_nan=False, separators=(",", ":"))
+_PLAIN = frozenset((str, int, float, bool, type(None)))
 _SHOWN = 40
 # What an amount looks like, with more digits than any sum could have: Decimal would take "1_0", "sNaN", "1e999999".
 _AMOUNT = re.compile(r"[+-]?[0-9]{1,100}(\.[0-9]{1,100})?(E[+-]?[0-9]{1,3})?", re.ASCII)
@@ -37,7 +39,7 @@ def line_of(posting: Posting) -> str:
     """The posting in one line, without its end. Raises ValueError for what no line can say, such as NaN."""
     try:
         said = {"event": "posting", "version": VERSION, **_plain(posting)}
-        return json.dumps(said, allow_nan=False, separators=(",", ":"))
+        return _ENCODER.encode(said)
     except (RecursionError, TypeError) as error:
         raise ValueError(f"a posting that cannot be written: {error}") from None
 
@@ -86,12 +88,13 @@ def _seal(line: str, database: str) -> str:
 
 def _plain(value: Any) -> Any:
     """As JSON has it."""
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, datetime):
-        return _utc(value)
-    if isinstance(value, Decimal):
-        return _expect(_AMOUNT.fullmatch(str(value)), str(value), "an amount")
+    kind: Any = type(value)
+    if kind in _PLAIN:
+        return value
+    if names := _names(kind):
+        return {name: _plain(getattr(value, name)) for name in names}
+    if isinstance(value, datetime | Decimal):
+        return _utc(value) if isinstance(value, datetime) else _digits(value)
     if isinstance(value, Mapping):
         return {_name(name): _plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
@@ -99,10 +102,21 @@ def _plain(value: Any) -> Any:
     return value
 
 
+@cache
+def _names(kind: Any) -> tuple[str, ...]:
+    """Of a dataclass's fields; none of whatever else."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+
+
 def _name(name: object) -> str:
     if not isinstance(name, str):
         raise TypeError(f"a name that is no text: {name!r:.{_SHOWN}}")
     return name
+
+
+def _digits(amount: Decimal) -> Any:
+    text = str(amount)
+    return _expect(_AMOUNT.fullmatch(text), text, "an amount")
 
 
 def _utc(moment: datetime) -> str:
