@@ -4,10 +4,14 @@ Deadlines count by the monotonic clock; what is written down is what the clock s
 wrong time, and takes calls again once it is right.
 """
 
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,7 @@ from tests.faults.large_streams import large_stream, read_all
 from tests.faults.probe import MODEL
 from tests.faults.victim import Victim
 from tests.faults.ward import LIMITS, Ward, someone, ward
+from tests.gateway_process import REPOSITORY
 from tests.raw_client import RawConnection, exchange
 from tests.standin_answers import converse_frames
 from tests.standin_bedrock import StandinBedrock
@@ -134,3 +139,12 @@ def test_a_rate_is_kept_again_within_a_minute_after_the_clock_was_set_back(
     clock.set(60)
 
     assert exchange(shifted_ward.gateway.port, request).status == 200
+
+
+def test_a_write_in_pieces_is_not_taken_to_last_an_hour(tmp_path: Path) -> None:
+    environment = {**os.environ, **Clock(tmp_path / "seconds").environment}
+    environment["PYTHONPATH"] += os.pathsep + str(REPOSITORY)
+    command = [sys.executable, "-m", "tests.faults.writer_in_pieces"]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True, timeout=60)
+
+    assert done.returncode == 0, done.stderr
