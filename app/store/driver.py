@@ -13,7 +13,7 @@ from typing import Any
 import psycopg2
 from gevent.monkey import get_original
 from psycopg2.extensions import TRANSACTION_STATUS_IDLE
-from sqlalchemy import Engine, PoolProxiedConnection, event
+from sqlalchemy import Engine, PoolProxiedConnection, PoolResetState, event
 from sqlalchemy.exc import DisconnectionError
 
 # what statements raise here
@@ -78,17 +78,21 @@ class DriverConnection:
 def driver_connection(engine: Engine) -> Iterator[DriverConnection]:
     """One of the engine's, for as long as the block takes. Raises SQLAlchemyError where there is none to be had."""
     pooled = engine.raw_connection()
-    connection = DriverConnection(pooled)
-    commits_itself = getattr(connection.driver, "autocommit", True)
-    if not commits_itself:
-        connection.driver.autocommit = True
+    rests = False
     try:
-        yield connection
+        connection = DriverConnection(pooled)
+        commits_itself = getattr(connection.driver, "autocommit", True)
+        if not commits_itself:
+            connection.driver.autocommit = True
+        try:
+            yield connection
+        finally:
+            if connection.rests and not commits_itself:
+                connection.driver.autocommit = False
+            rests = connection.rests
     finally:
-        if not connection.rests:
+        if not rests:
             pooled.invalidate()
-        elif not commits_itself:
-            connection.driver.autocommit = False
         pooled.close()
 
 
@@ -99,6 +103,7 @@ def replace_closed(engine: Engine) -> None:
     the system, which asks for signs of life (database.py). A query to find out would cost as much as the one to come.
     """
     event.listen(engine, "checkout", _look)
+    event.listen(engine, "reset", _set_back)
 
 
 def _look(driver: Any, *_: object) -> None:
@@ -106,3 +111,17 @@ def _look(driver: Any, *_: object) -> None:
     poll.register(driver.fileno(), POLLIN)
     if poll.poll(0):
         raise DisconnectionError("the server has closed the connection")
+
+
+def _set_back(driver: Any, record: Any, state: PoolResetState) -> None:
+    """What the connection was set to for one use. SQLAlchemy would do so a moment later, and where the server has gone
+    meanwhile forget to give its place in the pool to others."""
+    if record is None:
+        return
+    try:
+        if not state.transaction_was_reset:
+            driver.rollback()
+        while record.finalize_callback:
+            record.finalize_callback.pop()(driver)
+    except psycopg2.Error as error:
+        record.invalidate(error)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import psycopg2
-from sqlalchemy.exc import DBAPIError, StatementError
+from sqlalchemy.exc import DBAPIError, InvalidRequestError, StatementError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from app.core.errors import GatewayError, InvalidField, StoreUnavailable
@@ -21,6 +21,8 @@ _SQLITE_NO_DATABASE = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _AWAY = (psycopg2.OperationalError, psycopg2.InterfaceError, sqlite3.InterfaceError)
 # PostgreSQL's codes: a table or a column is not there, the server lets nobody write (a standby)
 _NO_SCHEMA, _READ_ONLY = ("42P01", "42703"), "25006"
+# SQLAlchemy's words, which has no class for it: as often as it tries, the server had closed the connection
+_CLOSED_AGAIN = "This connection is closed"
 _NO_SCHEMA_SQLITE = ("no such table", "no such column", "has no column named")
 
 
@@ -31,6 +33,10 @@ def unavailable_where_it_is() -> Iterator[None]:
         yield
     except PoolTimeout:
         raise _unavailable("All of the gateway's connections to its database are in use.") from None
+    except InvalidRequestError as error:
+        if str(error) != _CLOSED_AGAIN:
+            raise
+        raise _unavailable("The gateway's database does not answer.", "it closes every connection") from None
     except StatementError as error:  # a DBAPIError is one too
         cause = error.orig
         if isinstance(cause, GatewayError):
