@@ -15,6 +15,7 @@ from tests.end_to_end.key_ring import Issued, key_ring
 from tests.end_to_end.ledger_sums import eventually
 from tests.end_to_end.streams import CONVERSE, CONVERSE_STREAM
 from tests.fake_keys import NOW
+from tests.faults.probe import BOUND_SECONDS
 from tests.gateway_process import GatewayProcess
 from tests.raw_client import RawConnection, RawReply
 from tests.standin_answers import converse, converse_frames
@@ -177,12 +178,12 @@ def of(calls: Iterable[Call], keys: Iterable[Issued]) -> list[Call]:
 
 def check_delay(calls: Sequence[Call], before: Sequence[Call], waits: int = 1) -> None:
     """A quarter of a second is promised over what calls took `before` the fault, for each time that they wait for what
-    is away. Machines are noisy: one call in ten may be late by what any may be late."""
+    is away. Machines are noisy: one call in ten may be later."""
     if not calls:
         return
     took, usual = (sorted(call.seconds for call in some) for some in (calls, before))
     assert took[len(took) * 9 // 10] <= waits * DELAY_SECONDS + usual[len(usual) * 9 // 10]
-    assert took[-1] <= max(1.0, waits * DELAY_SECONDS + 2 * usual[-1])
+    assert took[-1] <= BOUND_SECONDS
 
 
 def spread(calls: Iterable[Call]) -> str:

@@ -54,15 +54,19 @@ class FaultyPostgres:
     @contextmanager
     def stopped(self) -> Iterator[None]:
         self._server.stop()
-        yield
-        self._server.start()
+        try:
+            yield
+        finally:
+            self._server.start()
 
     @contextmanager
     def killed(self) -> Iterator[None]:
         """And started anew at the end: it recovers by its log."""
         self._server.kill()
-        yield
-        self._server.start()
+        try:
+            yield
+        finally:
+            self._server.start()
 
     @contextmanager
     def restarted(self) -> Iterator[None]:
@@ -94,16 +98,20 @@ class FaultyPostgres:
     def slow(self) -> Iterator[None]:
         """200 to 500 ms for each statement."""
         self.wire.request_delay = (0.2, 0.5)
-        yield
-        self.wire.request_delay = (0.0, 0.0)
+        try:
+            yield
+        finally:
+            self.wire.request_delay = (0.0, 0.0)
 
     @contextmanager
     def full(self) -> Iterator[None]:
         """Every place for connections is taken."""
         self._run(f"ALTER ROLE {_ROLE} CONNECTION LIMIT 0")
         self._end_sessions()
-        yield
-        self._run(f"ALTER ROLE {_ROLE} CONNECTION LIMIT -1")
+        try:
+            yield
+        finally:
+            self._run(f"ALTER ROLE {_ROLE} CONNECTION LIMIT -1")
 
     @contextmanager
     def ending_sessions(self) -> Iterator[None]:
@@ -116,33 +124,38 @@ class FaultyPostgres:
 
         ending = threading.Thread(target=end_sessions)
         ending.start()
-        yield
-        done.set()
-        ending.join()
+        try:
+            yield
+        finally:
+            done.set()
+            ending.join()
 
     @contextmanager
     def read_only(self) -> Iterator[None]:
         """As the standby is that takes over too late."""
         self._run(f"ALTER ROLE {_ROLE} SET default_transaction_read_only = on")
         self._end_sessions()
-        yield
-        self._run(f"ALTER ROLE {_ROLE} RESET default_transaction_read_only")
-        self._end_sessions()
+        try:
+            yield
+        finally:
+            self._run(f"ALTER ROLE {_ROLE} RESET default_transaction_read_only")
+            self._end_sessions()
 
     @contextmanager
     def out_of_disk(self) -> Iterator[None]:
         """It reads, and takes nothing new."""
         self._run(_DISK_FULL)
-        yield
-        self._run(_ROOM_AGAIN)
+        try:
+            yield
+        finally:
+            self._run(_ROOM_AGAIN)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Somebody else has the ledger, as whoever changes its columns."""
         with self._engine() as engine, engine.connect() as connection:
             connection.execute(text("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE"))
-            yield
-            connection.execute(text("ROLLBACK"))
+            yield  # the lock goes with the connection
 
     def sessions(self) -> int:
         """How many connections the gateways have."""
@@ -157,8 +170,10 @@ class FaultyPostgres:
     @contextmanager
     def _wire(self, mode: Mode) -> Iterator[None]:
         self.wire.become(mode)
-        yield
-        self.wire.become("open")
+        try:
+            yield
+        finally:
+            self.wire.become("open")
 
     def _run(self, statements: str) -> None:
         with self._engine() as engine, engine.connect() as connection:

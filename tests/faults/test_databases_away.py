@@ -134,7 +134,7 @@ FAULTS: dict[str, tuple[Fault, float, str]] = {
     "killed": (FaultyPostgres.killed, BRIEF_SECONDS, "unreachable"),
     "full": (FaultyPostgres.full, BRIEF_SECONDS, "unreachable"),
     "restarted": (FaultyPostgres.restarted, 0, "connected"),
-    "ending sessions": (FaultyPostgres.ending_sessions, BRIEF_SECONDS, ""),
+    "ending sessions": (FaultyPostgres.ending_sessions, 3 * BRIEF_SECONDS, ""),
     "read only": (FaultyPostgres.read_only, BRIEF_SECONDS, "connected"),
     "out of disk": (FaultyPostgres.out_of_disk, BRIEF_SECONDS, "connected"),
     "slow": (FaultyPostgres.slow, BRIEF_SECONDS, ""),
