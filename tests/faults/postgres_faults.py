@@ -157,13 +157,6 @@ class FaultyPostgres:
             connection.execute(text("BEGIN; LOCK TABLE ledger IN ACCESS EXCLUSIVE MODE"))
             yield  # the lock goes with the connection
 
-    def sessions(self) -> int:
-        """How many connections the gateways have."""
-        with self._engine() as engine, engine.connect() as connection:
-            query = text("SELECT count(*) FROM pg_stat_activity WHERE usename = :role")
-            found: int = connection.execute(query, {"role": _ROLE}).scalar_one()
-        return found
-
     def _end_sessions(self) -> None:
         self._run(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{_ROLE}'")
 
