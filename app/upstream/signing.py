@@ -3,6 +3,7 @@
 import hmac
 from hashlib import sha256
 from time import gmtime, strftime
+from typing import cast
 
 from gevent import get_hub
 from requests import PreparedRequest
@@ -30,7 +31,8 @@ class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no 
             self.regenerate_signing_key(date=moment[:8])
         headers = req.headers
         headers["x-amz-date"] = moment
-        headers["x-amz-content-sha256"] = digest = sha256(req.body or b"").hexdigest()  # type: ignore[arg-type]  # bytes
+        digest = sha256(cast(bytes, req.body or b"")).hexdigest()
+        headers["x-amz-content-sha256"] = digest
         if self.session_token:
             headers["x-amz-security-token"] = self.session_token
         signed = sorted(
