@@ -34,6 +34,8 @@ def main(arguments: Sequence[str]) -> int:
         return 0
     guide = "coverage" if campaign.is_guided() else "chance: atheris, which make fuzz installs, is not there"
     _tell(f"seed {options.seed}, {options.seconds:g} s for each of {len(names)} targets, guided by {guide}")
+    for name in names:  # here, as threads that import the same at once see it in part
+        load(name)
     with ThreadPoolExecutor(options.jobs) as pool:
         runs = list(pool.map(lambda name: _run(name, options.seconds, options.seed), names))
     if options.write:

@@ -69,13 +69,15 @@ def run(name: str, seconds: float, seed: int, tell: Callable[[str], None]) -> Ru
         one.mkdir(parents=True, exist_ok=True)
     command = _guided(name, corpus, findings, seconds, seed) if is_guided() else _blind(name, findings, seconds, seed)
     result = Run(name)
-    began = told = time.monotonic()
+    began = told = 0.0  # when the first input was tried: what it takes to start does not count
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         for line in process.stdout or ():
+            now = time.monotonic()
+            began = began or (now if line.startswith("#") else 0.0)
             result.read(line)
-            result.seconds = time.monotonic() - began
-            if time.monotonic() - told > _TOLD_EVERY_SECONDS:
-                told = time.monotonic()
+            result.seconds = now - (began or now)
+            if result.executions and now - told > _TOLD_EVERY_SECONDS:
+                told = now
                 tell(result.told)
     if process.returncode and result.finding is None:
         result.finding = findings  # it died without a word of what it read

@@ -7,7 +7,7 @@ from pathlib import Path
 from random import Random
 
 from tests.fuzz.mutation import Mutator
-from tests.fuzz.target import load
+from tests.fuzz.target import WATCHED, load
 
 # untyped, and there for `make fuzz` alone
 atheris = import_module("atheris")
@@ -16,7 +16,7 @@ atheris = import_module("atheris")
 def main(arguments: list[str]) -> None:
     """Never returns."""
     name, findings, *options = arguments
-    with atheris.instrument_imports(include=["app"]):
+    with atheris.instrument_imports(include=list(WATCHED[name])):
         target = load(name)
     seeds = list(target.seeds())
 
