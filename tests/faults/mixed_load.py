@@ -176,13 +176,13 @@ def of(calls: Iterable[Call], keys: Iterable[Issued]) -> list[Call]:
     return [call for call in calls if call.key in ids]
 
 
-def check_delay(calls: Sequence[Call], before: Sequence[Call], waits: int = 1) -> None:
-    """A quarter of a second is promised over what calls took `before` the fault, for each time that they wait for what
-    is away. Machines are noisy: one call in ten may be later."""
+def check_delay(calls: Sequence[Call], before: Sequence[Call]) -> None:
+    """A quarter of a second is promised over what calls took `before` the fault. Machines are noisy: one call in ten
+    may be later."""
     if not calls:
         return
     took, usual = (sorted(call.seconds for call in some) for some in (calls, before))
-    assert took[len(took) * 9 // 10] <= waits * DELAY_SECONDS + usual[len(usual) * 9 // 10]
+    assert took[len(took) * 9 // 10] <= DELAY_SECONDS + usual[len(usual) * 9 // 10]
     assert took[-1] <= BOUND_SECONDS
 
 
