@@ -12,6 +12,8 @@ from importlib import import_module
 from typing import Any
 from uuid import uuid4
 
+import gevent
+
 from app.core.account_changes import AccountChanges
 from app.core.errors import StoreUnavailable
 from app.core.key_pairs import KeyPairs
@@ -156,6 +158,7 @@ class Money:
             resolver=ModelResolver(bedrock, self._prices.knows, time.monotonic),
             hold_output_tokens=settings.hold_output_tokens,
             now=now,
+            breathe=gevent.sleep,
         )
 
     def backlog(self) -> Backlog:

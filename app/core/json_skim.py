@@ -5,7 +5,7 @@ came are held, and of each wanted member its last 64 KiB or fewer.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any
 
@@ -15,6 +15,7 @@ from app.core.value import value
 # A body no longer than this is parsed whole, at the speed of C. No member of it is too long to keep, so that it makes
 # no difference to what is found.
 _WINDOW = LONGEST_KEPT
+_BREATH = 4 * _WINDOW
 
 
 @value
@@ -82,14 +83,20 @@ class JsonSkimmer:
         return Skimmed(values, sizes | _sizes(values), sound)
 
 
-def skim(raw: bytes | bytearray, wanted: frozenset[str]) -> Skimmed:
-    """What a whole body says of the wanted members."""
+def skim(raw: bytes | bytearray, wanted: frozenset[str], breathe: Callable[[], object] = lambda: None) -> Skimmed:
+    """What a whole body says of the wanted members.
+
+    `breathe` is called after each quarter of a megabyte, which takes ten milliseconds at worst: others have their turn.
+    """
     if len(raw) <= _WINDOW:
         found = _picked(_parsed(raw), wanted)
         if found:
             return found
     skimmer = JsonSkimmer(wanted)
-    skimmer.feed(raw)
+    for start in range(0, len(raw), _BREATH):
+        if start:
+            breathe()
+        skimmer.feed(raw[start : start + _BREATH])
     return skimmer.end()
 
 

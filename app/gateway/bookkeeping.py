@@ -84,8 +84,9 @@ class Bookkeeping:
         resolver: ModelResolver,
         hold_output_tokens: int,
         now: Callable[[], datetime],
+        breathe: Callable[[], object] = lambda: None,
     ) -> None:
-        """`hold_output_tokens`: held for a call that states no maximum; `now` is aware."""
+        """`hold_output_tokens`: held for a call that states no maximum; `now` is aware; `breathe` lets others go on."""
         self._admission = admission
         self._ledger = ledger
         self._end_users = end_users
@@ -93,6 +94,7 @@ class Bookkeeping:
         self._resolver = resolver
         self._hold_output_tokens = hold_output_tokens
         self._now = now
+        self._breathe = breathe
         self._ratios = Ratios()
         self._names = CountedNames()
         self._soft_budgets = SoftBudgets()
@@ -110,7 +112,7 @@ class Bookkeeping:
 
         Raises BudgetSpent, Throttled, AccessDenied, MalformedRequest, StoreUnavailable or WorkerFull.
         """
-        said = _said(call, content)
+        said = _said(call, content, self._breathe)
         facts = request_facts(call, said, request.headers, content)
         attribution = attribution_of(call, said, request.headers)
         customer = self._end_users.check(caller, attribution)
@@ -217,11 +219,11 @@ def _accounts(tab: Tab, at: datetime) -> tuple[tuple[Account, Window], ...]:
     return found if any(account == customer for account, _ in found) else tuple(sorted((*found, (customer, NO_WINDOW))))
 
 
-def _said(call: BedrockCall, content: bytes | bytearray) -> Skimmed:
+def _said(call: BedrockCall, content: bytes | bytearray, breathe: Callable[[], object]) -> Skimmed:
     """Of a body that AWS bills; others are nobody's business here."""
     if not call.operation or not call.operation.billed:
         return _NOTHING_READ
-    return skim(content, _members(call.operation.models))
+    return skim(content, _members(call.operation.models), breathe)
 
 
 @lru_cache(maxsize=1024)
