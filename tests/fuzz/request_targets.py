@@ -157,6 +157,7 @@ def _seeds() -> list[bytes]:
         "/bedrock/a?X-Amz-Signature=1",
         "/bedrock/caf%C3%A9/%F0%9F%98%80",
         "http://evil/bedrock/a",
+        *(f"/bedrock/a%{'25' * layers}2e%{'25' * layers}2fb" for layers in (2, 6, 7, 8, 9, 20)),
     )
     return [path.encode() for path in paths]
 
