@@ -90,9 +90,7 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
     nouns = {
         "models": models.routes(ModelCatalog(bedrock, settings.region, time.monotonic), price_desk.rates),
         "prices": spend_calculation.routes(price_desk),
-        "worker": worker_details.routes(
-            Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog, passage.in_flight)
-        ),
+        "worker": worker_details.routes(_tally(journal, bookkeeping, money, passage)),
     }
     _serve(app, _gate(doorman, settings), desks.nouns() | nouns)
     app.register_blueprint(health.create_blueprint(directory.freshness))
@@ -110,6 +108,10 @@ def create_app(settings: Settings | None = None, bedrock: Bedrock | None = None)
         database_answers=database.answers,
     )
     return app
+
+
+def _tally(journal: CountingJournal, bookkeeping: Bookkeeping, money: Money, passage: Passage) -> Tally:
+    return Tally(journal.refused, lambda: bookkeeping.unpriced, money.backlog, passage.in_flight)
 
 
 def _passage(
