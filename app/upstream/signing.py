@@ -20,7 +20,7 @@ _SIGNED = ("host", "content-type")
 
 
 class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no types
-    """AWS4Auth for requests as the gateway makes them, in a quarter of its time: no header of theirs is a date.
+    """AWS4Auth for requests as the gateway makes them, in a third of its time: no header of theirs is a date.
 
     White space in values is folded as botocore does it, instead of by the rules of a shell.
     """

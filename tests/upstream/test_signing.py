@@ -235,6 +235,17 @@ def test_a_new_secret_of_the_same_key_changes_the_signature() -> None:
     assert request.headers["Authorization"] == botocores(renewed, an_endpoint(), request)
 
 
+def test_another_day_has_another_key() -> None:
+    """A worker that has signed yesterday signs on."""
+    signer = Signer(CredentialKeeper(lambda: LASTING), None)
+    signer.sign(a_request(an_endpoint()), an_endpoint())
+    for _, signature in signer._signatures.values():
+        signature.regenerate_signing_key(date="20200229")
+    signer.sign(request := a_request(an_endpoint()), an_endpoint())
+
+    assert request.headers["Authorization"] == botocores(LASTING, an_endpoint(), request)
+
+
 def test_regions_and_services_do_not_share_a_signature() -> None:
     """Each has a key of its own."""
     signer = Signer(CredentialKeeper(lambda: LASTING), None)
