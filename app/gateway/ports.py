@@ -57,14 +57,14 @@ class UpstreamReply(Protocol):
     def reason(self) -> str: ...
     @property
     def headers(self) -> Headers:
-        """As AWS sent them; repeated ones are repeated, beside each other."""
+        """As AWS sent them, in its order; repeated ones are repeated."""
 
     @property
     def waited_ms(self) -> float:
         """How long AWS took to answer with headers."""
 
     def read_chunk(self) -> bytes:
-        """The next piece as soon as there is one, b"" at the end. Raises UpstreamBroke or UpstreamSilent."""
+        """All that has come, or what comes first; b"" at the end. Raises UpstreamBroke or UpstreamSilent."""
 
     def close(self) -> None:
         """Give the connection back if all was read, else close it. Idempotent."""
