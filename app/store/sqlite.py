@@ -17,7 +17,7 @@ READ = "BEGIN"
 WRITE = "BEGIN IMMEDIATE"
 _WAIT_SECONDS = 5.0
 # Most transactions of others take half a millisecond; who waits for a long one asks less often.
-_SOON_SECONDS, _POLL_SECONDS = 0.0005, 0.005
+_SOON_SECONDS, _POLL_SECONDS = 0.0005, 0.002
 # SQLite answers without anybody else's having had a turn: between statements they have one, as often as this.
 _TURN_SECONDS = 0.01
 # not 0: gevent would go on with who is ready, and look for nobody who became so
