@@ -70,6 +70,7 @@ class Batch:
 
     def run(self, sql: Sql, connection: DriverConnection) -> list[Refusal | None]:
         """Of each of `takes`, why it is refused, or None. Raises TryAgain, and then all is undone."""
+        self.heard()
         try:
             with sql.transaction(connection):
                 return self._run(sql, connection)
