@@ -74,15 +74,23 @@ class FrameReader:
         while position < end and not self.lost:
             if self._left:
                 position = self._continue(piece, position, found)
-            elif not self._part and end - position >= _SHORTEST:
-                total, headers, crc = _PRELUDE.unpack_from(piece, position)
-                if total <= end - position and _is_sound(total, headers, crc, piece[position : position + 8]):
-                    self._read(piece[position : position + total], headers, crc, found)
-                    position += total
-                else:
-                    position = self._begin(piece, position)
-            else:
+                continue
+            if self._part or end - position < _SHORTEST:
                 position = self._begin(piece, position)
+                continue
+            total, headers, crc = _PRELUDE.unpack_from(piece, position)
+            stop = position + total
+            if stop > end or not _is_sound(total, headers, crc, piece[position : position + 8]):
+                position = self._begin(piece, position)
+                continue
+            self.frames += 1
+            payload, close = position + _PRELUDE.size + headers, stop - _CRC.size
+            head = _head(piece[position + _PRELUDE.size : payload])
+            if head is None or crc32(piece[position + 8 : close], crc) != _CRC.unpack_from(piece, close)[0]:
+                self.damaged = True
+            elif close - payload <= LONGEST_PAYLOAD and not self.damaged:
+                found.append((head, piece[payload:close]))
+            position = stop
         return found
 
     def _begin(self, piece: bytes, position: int) -> int:
@@ -110,27 +118,19 @@ class FrameReader:
         return position + len(taken)
 
     def _end(self, found: list[Message]) -> None:
-        if self._long:
-            self.frames += 1
-            self.damaged = self.damaged or _CRC.pack(self._crc) != self._part
-        else:
-            _, headers, crc = _PRELUDE.unpack_from(self._part)
-            self._read(bytes(self._part), headers, crc, found)
+        whole, long = bytes(self._part), self._long
         self._part.clear()
-        self._long, self._crc = False, 0
+        self._long = False
+        if long:
+            self.frames += 1
+            self.damaged = self.damaged or _CRC.pack(self._crc) != whole
+            self._crc = 0
+        else:
+            found += self.feed(whole)
 
-    def _read(self, frame: bytes, headers: int, crc: int, found: list[Message]) -> None:
-        """`crc`: of the frame's first 8 bytes."""
-        self.frames += 1
-        if self.damaged:
-            return
-        begin = 12 + headers
-        block = frame[12:begin]
-        head = _remembered_head(block) if headers <= _LONGEST_HEAD else _head_of(block)
-        if head is None or crc32(frame[8:-4], crc) != int.from_bytes(frame[-4:]):
-            self.damaged = True
-        elif len(frame) - _SHORTEST - headers <= LONGEST_PAYLOAD:
-            found.append((head, frame[begin:-4]))
+
+def _head(block: bytes) -> Head | None:
+    return _remembered_head(block) if len(block) <= _LONGEST_HEAD else _head_of(block)
 
 
 def _head_of(block: bytes) -> Head | None:

@@ -50,7 +50,7 @@ def to_aws(headers: Iterable[tuple[str, str]]) -> Headers:
 
     `Accept-Encoding` becomes `identity`: a compressed answer would blind the meter.
     """
-    headers = tuple((name.lower(), value) for name, value in headers)
+    headers = [(name.lower(), value) for name, value in headers]
     kept = []
     connection = []
     for name, value in headers:

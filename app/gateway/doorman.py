@@ -12,7 +12,6 @@ proven after: nothing is done for it until then.
 import hmac
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from hashlib import sha256
 
 from app.core.accounts import KeyGrant, VirtualKey
 from app.core.callers import ANYONE, MASTER, Caller, caller_of
@@ -21,7 +20,7 @@ from app.core.errors import KeyBlocked, KeyExpired, KeyUnknown, SignatureWrong
 from app.core.key_pairs import KeyPairs, is_access_key_id
 from app.core.messages import ProxyRequest
 from app.core.signature import SignedCall
-from app.core.virtual_keys import is_text
+from app.core.virtual_keys import is_text, token_of
 from app.gateway.key_directory import KeyDirectory
 
 
@@ -49,7 +48,7 @@ class Doorman:
         self, master_key: str | None, directory: KeyDirectory, key_pairs: KeyPairs, now: Callable[[], datetime]
     ) -> None:
         """`now` is aware."""
-        self._master = sha256(master_key.encode()).digest() if master_key else None
+        self._master = token_of(master_key) if master_key else None
         self._directory = directory
         self._key_pairs = key_pairs
         self._now = now
@@ -89,14 +88,14 @@ class Doorman:
         return self._master is not None and credential.signature is not None and is_access_key_id(credential.secret)
 
     def _caller(self, credential: PresentedCredential) -> Caller:
-        digest = sha256(credential.secret.encode())
+        token = token_of(credential.secret)
         if self._master is None:
             return ANYONE
-        if hmac.compare_digest(digest.digest(), self._master):
+        if hmac.compare_digest(token, self._master):
             return MASTER
         if not is_text(credential.secret):
             raise _no_text(credential)
-        return self._of_grant(self._directory.by_token(digest.hexdigest()), credential)
+        return self._of_grant(self._directory.by_token(token), credential)
 
     def _of_grant(self, grant: KeyGrant | None, credential: PresentedCredential) -> Caller:
         if grant is None:
