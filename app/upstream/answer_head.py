@@ -67,7 +67,9 @@ def _head(found: re.Match[bytes], status: int, method: str) -> Head:
         if low in framing:
             framing[low].append(value.lower())
     lengths, codings, connection = framing.values()
-    body = SizedBody(0) if method == "HEAD" or status in _NO_CONTENT else _body(lengths, codings)
+    body = _body(lengths, codings)  # also where there is none: its length is sent on, and must be one
+    if method == "HEAD" or status in _NO_CONTENT:
+        body = SizedBody(0)
     options = [option.strip() for value in connection for option in value.split(",")]
     keeps = "close" not in options if found[1] == b"1" else "keep-alive" in options and not codings
     # chunks overrule a length, but whoever sends both may have meant the other (RFC 9112 section 6.3)

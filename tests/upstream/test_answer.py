@@ -173,6 +173,14 @@ def test_a_head_that_can_be_read_in_two_ways_is_refused(header: bytes) -> None:
         read(FakeWire([HEAD + header + b"\r\n\r\n" + body]))
 
 
+@pytest.mark.parametrize("status", [204, 304])
+@pytest.mark.parametrize("length", [b"two", b"-2", b"2, 2", b"\xb2", b"9" * 5000])
+def test_a_length_that_is_none_is_refused_also_where_there_is_no_body(status: int, length: bytes) -> None:
+    """The caller gets it too, and python reads no more than 4,300 digits."""
+    with pytest.raises(MalformedAnswer):
+        read(FakeWire([b"HTTP/1.1 %d None\r\nContent-Length: %b\r\n\r\n" % (status, length)]))
+
+
 @pytest.mark.parametrize(
     "line",
     [
