@@ -1,4 +1,8 @@
-"""The one end of one call: booked, then told, exactly once, however many parties believe to have seen it."""
+"""The one end of one call: booked, then told, exactly once, however many parties believe to have seen it.
+
+It is told also where booking it fails in a way that nobody foresaw: a call that nobody is told of holds its place among
+those that a worker may have (in_flight.py) for as long as the worker lives.
+"""
 
 from collections.abc import Callable
 from typing import Protocol
@@ -53,8 +57,10 @@ class Settlement:
     def settle(self, ending: Ending) -> None:
         """End a call that reached AWS. The first ending counts."""
         if self._close(ending):
-            self._book(reached_aws=True)
-            self._journal.write(self.record)
+            try:
+                self._book(reached_aws=True)
+            finally:
+                self._journal.write(self.record)
 
     def refuse(self, error: GatewayError) -> None:
         """End a call that has no reply from AWS: refused here, or failed on the way there."""
@@ -66,11 +72,13 @@ class Settlement:
             ending = "refused"
         if not self._close(ending):
             return
-        if self.record.sent and ending != "refused" and not isinstance(error, ClientLeftEarly):
-            self._book(reached_aws=not isinstance(error, UpstreamUnreachable))
-        elif self.tab:
-            self._books.void(self.tab)
-        self._journal.write(self.record)
+        try:
+            if self.record.sent and ending != "refused" and not isinstance(error, ClientLeftEarly):
+                self._book(reached_aws=not isinstance(error, UpstreamUnreachable))
+            elif self.tab:
+                self._books.void(self.tab)
+        finally:
+            self._journal.write(self.record)
 
     def _book(self, *, reached_aws: bool) -> None:
         if self.tab:

@@ -1,5 +1,7 @@
 """One end of one call, whoever sees it first and however many see it."""
 
+from collections.abc import Callable
+
 import pytest
 
 from app.core.errors import (
@@ -17,8 +19,11 @@ from app.core.errors import (
     UpstreamUnreachable,
     WorkerFull,
 )
-from app.core.messages import Cancellation
-from tests.fakes import Books
+from app.core.messages import CallRecord, Cancellation
+from app.gateway.bookkeeping import Tab
+from app.gateway.in_flight import InFlight
+from app.gateway.settlement import Settlement
+from tests.fakes import Books, FakeBookkeeping, a_tab
 
 REFUSED = (
     Unauthenticated,
@@ -184,3 +189,41 @@ def test_a_call_that_is_refused_before_anything_was_taken_is_told_alone(books: B
     books.settlement.refuse(AccessDenied("no"))
 
     assert books.trace == ["tell"]
+
+
+class FaultyBooks(FakeBookkeeping):
+    """Fails in a way that nobody foresaw."""
+
+    def close(self, tab: Tab, record: CallRecord, *, reached_aws: bool) -> None:
+        raise ArithmeticError
+
+    def void(self, tab: Tab) -> None:
+        raise ArithmeticError
+
+
+def _settled(settlement: Settlement) -> None:
+    settlement.settle("complete")
+
+
+def _failed(settlement: Settlement) -> None:
+    settlement.record.sent = True
+    settlement.refuse(UpstreamBroke("no"))
+
+
+def _refused(settlement: Settlement) -> None:
+    settlement.refuse(AccessDenied("no"))
+
+
+@pytest.mark.parametrize("end", [_settled, _failed, _refused])
+def test_a_call_whose_booking_fails_is_told_and_gives_its_place_back(
+    books: Books, end: Callable[[Settlement], None]
+) -> None:
+    """As many of them as a worker may hold would else be the end of it."""
+    in_flight = InFlight(books.journal, 1)
+    in_flight.arrive()
+    settlement = Settlement(books.record, books.client, FaultyBooks(), in_flight, books.clock)
+    settlement.tab = a_tab()
+    with pytest.raises(ArithmeticError):
+        end(settlement)
+
+    assert (in_flight.held, len(books.journal.told)) == (0, 1)
