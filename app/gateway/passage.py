@@ -5,7 +5,6 @@ from collections.abc import Callable
 from app.core import bedrock_calls, header_rules, policy
 from app.core.bedrock_calls import BedrockCall
 from app.core.callers import Caller
-from app.core.errors import GatewayError
 from app.core.json_bodies import JsonBody
 from app.core.messages import CallRecord, Cancellation, ProxyRequest, UpstreamRequest
 from app.core.operations import OperationsTable
@@ -108,7 +107,7 @@ class Passage:
             if metered.streamed and not tab.call.streams:
                 settlement.client.watch(cancellation)
             metered.begin()
-        except GatewayError:
+        except BaseException:  # nobody else can close it yet, nor end the watch over it
             reply.close()
             raise
         return metered

@@ -278,3 +278,12 @@ def test_an_answer_that_breaks_before_its_headers_left_is_given_up(steps: list[S
 
     assert house.ledger.postings == []
     assert house.bedrock.replies[0].closed >= 1
+
+
+def test_an_answer_that_the_gateway_itself_fails_on_is_given_up() -> None:
+    """Its connection and the watch over it would else stay until OUTCROP_TOTAL_TIMEOUT."""
+    house = House(FakeReply(headers=(("Content-Length", "9" * 5000),)))
+    with pytest.raises(ValueError, match="digits"):
+        house.run(f"{MODEL}/converse")
+
+    assert house.bedrock.replies[0].closed >= 1
