@@ -20,6 +20,8 @@ from bench.machine import raise_file_limit
 _REPORT_SECONDS = 1.0
 _END_SECONDS = 30.0  # for what is under way at the end, on top of a stream's own time
 _MAX_TOKENS = 512
+# What lay idle for longer is not used again: the gateway closes a connection after 95 s.
+_KEPT_SECONDS = 60.0
 # calls that are not begun on time because so many wait are left out: a soak is no trial of overload
 _MOST_IN_FLIGHT = 200
 
@@ -90,11 +92,21 @@ class _Steady:
 
     def _call(self) -> None:
         self._counts["sent"] += 1
-        caller = self._idle.pop() if self._idle else Caller(self._job, self._message)
+        caller = self._idle_caller() or Caller(self._job, self._message)
         descriptor = caller.connection.fileno()
         caller.call()
         self._callers[descriptor] = caller
         self._epoll.register(descriptor, select.EPOLLIN)
+
+    def _idle_caller(self) -> Caller | None:
+        """The one that was idle for the shortest time, unless the gateway may be about to close its connection."""
+        if not self._idle:
+            return None
+        if time.monotonic() - self._idle[-1].called_at < _KEPT_SECONDS:
+            return self._idle.pop()
+        while self._idle:
+            self._idle.pop().connection.close()
+        return None
 
     def _stream(self) -> None:
         self._counts["streams_sent"] += 1
