@@ -43,7 +43,8 @@ soak: $(VENV)/.dev ## half an hour of load, and whether anything grows (SECONDS=
 .PHONY: test
 test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end --ignore tests/faults
-	$(BIN)/python -m pytest tests/end_to_end tests/faults
+	$(BIN)/python -m pytest -n 2 tests/faults
+	$(BIN)/python -m pytest tests/end_to_end
 
 # of each fault as much as it takes to believe the outcome; `make test` has a little of each
 FAULTS := REPEATS=20 ENDINGS=2 KEPT_ALIVE_CALLS=200 SLOW_READERS=100 SLOW_WRITERS=100 SLOW_KINDS=2 BODY_TIMEOUT=300 IDLE=1000 \
