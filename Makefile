@@ -43,13 +43,12 @@ soak: $(VENV)/.dev ## half an hour of load, and whether anything grows (SECONDS=
 .PHONY: test
 test: $(VENV)/.dev ## run every test
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --ignore tests/end_to_end --ignore tests/faults
-	$(BIN)/python -m pytest -n 2 tests/faults
-	$(BIN)/python -m pytest tests/end_to_end
+	$(BIN)/python -m pytest tests/end_to_end tests/faults
 
 # of each fault as much as it takes to believe the outcome; `make test` has a little of each
 FAULTS := REPEATS=20 ENDINGS=2 KEPT_ALIVE_CALLS=200 SLOW_READERS=100 SLOW_WRITERS=100 SLOW_KINDS=2 BODY_TIMEOUT=300 IDLE=1000 \
 	STREAMS=100 STREAM_SECONDS=20 UPLOADS=100 UPLOAD_SECONDS=15 WAYS_TO_STOP=3 \
-	OUTAGE_SECONDS=60 KILLS=20 DISKS=9 LOCKED_SECONDS=20 CREDENTIAL_SOURCES=2
+	OUTAGE_SECONDS=60 DELAY_MS=300 KILLS=20 DISKS=9 LOCKED_SECONDS=20 CREDENTIAL_SOURCES=2
 
 .PHONY: faults
 faults: $(VENV)/.dev ## meet every fault in full (ARGS="-k slow"; FAULTS="KILLS=100")

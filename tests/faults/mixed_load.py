@@ -15,6 +15,7 @@ from tests.end_to_end.key_ring import Issued, key_ring
 from tests.end_to_end.ledger_sums import eventually
 from tests.end_to_end.streams import CONVERSE, CONVERSE_STREAM
 from tests.fake_keys import NOW
+from tests.faults.counts import count
 from tests.faults.probe import BOUND_SECONDS
 from tests.gateway_process import GatewayProcess
 from tests.raw_client import RawConnection, RawReply
@@ -25,7 +26,7 @@ ROOMY = Limits(max_budget=Decimal(1000), rpm_limit=10**6, max_parallel_requests=
 # how long a worker may not know that keys were changed: then those are unknown until the database is asked
 LOOKED_WITHIN_SECONDS = 1.2
 # a quarter of a second is promised, and the rest is the disk's
-DELAY_SECONDS = 0.3
+DELAY_SECONDS = count("DELAY_MS", 1000) / 1000
 _STAMPS = Stamps(NOW, "master", NOW, "master")
 _PACE_SECONDS = 0.002
 _STREAMED_SHARE = 0.4
@@ -177,8 +178,8 @@ def of(calls: Iterable[Call], keys: Iterable[Issued]) -> list[Call]:
 
 
 def check_delay(calls: Sequence[Call], before: Sequence[Call]) -> None:
-    """A quarter of a second is promised over what calls took `before` the fault. Machines are noisy: one call in ten
-    may be later."""
+    """A quarter of a second is promised over what calls took `before` the fault, and held in `make faults`. Machines are
+    noisy: one call in ten may be later."""
     if not calls:
         return
     took, usual = (sorted(call.seconds for call in some) for some in (calls, before))

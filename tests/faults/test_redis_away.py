@@ -145,6 +145,8 @@ def test_limited_keys_are_refused_or_go_on_while_redis_is(
         began = time.monotonic()
         with fault(redis):
             eventually(lambda: time.monotonic() > began + FAULT_SECONDS, FAULT_SECONDS + 1)
+            if is_away:
+                eventually(lambda: any(not call.served for call in loads["refuse"].since(began)), RECOVERY_SECONDS)
         back_at = time.monotonic()
         for choice, house in houses.items():
             eventually(lambda: _served_again(loads[choice], house, back_at), RECOVERY_SECONDS)  # noqa: B023  # called at once
