@@ -178,7 +178,7 @@ def of(calls: Iterable[Call], keys: Iterable[Issued]) -> list[Call]:
 
 
 def check_delay(calls: Sequence[Call], before: Sequence[Call]) -> None:
-    """A quarter of a second is promised over what calls took `before` the fault, and held in `make faults`. Machines are
+    """A quarter of a second is promised over what calls took `before` the fault; `make faults` holds it. Machines are
     noisy: one call in ten may be later."""
     if not calls:
         return
