@@ -70,9 +70,9 @@ class EventReader:
     def _events(self, blocks: list[bytes]) -> list[Event]:
         found = []
         for block in blocks:
-            if not self._begun and block:
+            if not self._begun:
                 self._begun = True
-                block = block.removeprefix(_BOM)  # noqa: PLW2901  # of the stream's first block alone
+                block = block.removeprefix(_BOM)  # noqa: PLW2901  # where the stream begins, and nowhere else
             if len(block.strip(b"\n")) > LONGEST_EVENT:
                 self.skipped += 1
                 continue
