@@ -116,7 +116,15 @@ def upstream_sockets(gateway: GatewayProcess, standin: StandinBedrock) -> set[st
 
 
 def _more(now: Mapping[str, int], before: Mapping[str, int]) -> dict[str, tuple[int, int]]:
-    return {name: (before.get(name, 0), held) for name, held in now.items() if held > before.get(name, 0)}
+    return {
+        name: (before.get(name, 0), held)
+        for name, held in now.items()
+        if held > before.get(name, 0) + _SPARE.get(name, 0)
+    }
+
+
+# Connections to AWS are kept: calls that ran at once leave one each. A leak in each test passes this soon.
+_SPARE = {"descriptors": 4}
 
 
 @contextmanager
