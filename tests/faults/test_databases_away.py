@@ -53,13 +53,17 @@ class Town:
         return held
 
     def check_leaks(self, before: dict[str, int]) -> None:
-        """Soon the worker holds what it held; a pool of connections may be full by now."""
-        room = {"descriptors": POOL, "greenlets": POOL}
+        """Soon the worker holds what it held; its pools of connections may be full by now, as each call at once may
+        have left one to AWS (of which `descriptors` knows)."""
+        room = {"descriptors": POOL, "greenlets": POOL, "Line": len(self.keys.all)}
 
         def more() -> list[str]:
             return [name for name, held in self.holds().items() if held > before.get(name, 0) + room.get(name, 0)]
 
-        eventually(lambda: not more(), 15)
+        try:
+            eventually(lambda: not more(), 15)
+        except TimeoutError:
+            raise AssertionError(f"{before} became {self.holds()}: {sorted(self.gateway.open_files())}") from None
 
     def readiness(self) -> str:
         reply = exchange(self.gateway.port, raw_request("GET", "/health/readiness"))
