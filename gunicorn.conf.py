@@ -81,7 +81,6 @@ forwarder_headers = ""
 secure_scheme_headers: dict[str, str] = {}
 # of the 4 s that gunicorn's worker keeps of the stop's grace
 _CLOSING_SECONDS = 3.0
-_UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
 
 
 def on_starting(server: Any) -> None:
@@ -122,11 +121,6 @@ def _bring_schema_up_to_date() -> None:
         sys.exit(f"outcrop cannot start: the tables of {database.describe()} cannot be brought up to date: {failure}")
     finally:
         database.close()  # workers open their own: a connection cannot be shared
-
-
-def pre_request(worker: Any, req: Any) -> None:
-    """Runs before the WSGI environ is made: SCRIPT_NAME, X_Forwarded_For and the like never reach it."""
-    req.headers = [(name, value) for name, value in req.headers if "_" not in name or name in _UNDERSCORED]
 
 
 def post_worker_init(worker: Any) -> None:

@@ -1,5 +1,8 @@
 """A load that goes on: streams that follow one another, and calls at a steady pace. Says each second what came of it.
 
+It begins with as many calls at once as there may ever be: a connection's first call costs memory that stays, and each
+time that the machine stalls more are open than ever before, which would look like a leak.
+
 Runs in a process of its own, takes a Plan as JSON and writes lines of JSON; the last one comes when all it began is
 over.
 """
@@ -66,6 +69,8 @@ class _Steady:
         self._delays: list[float] = []
 
     def run(self) -> None:
+        for _ in range(_MOST_IN_FLIGHT):
+            self._guarded(self._call)
         began = time.monotonic()
         ends = began + self._plan.seconds
         calls = 0  # begun so far

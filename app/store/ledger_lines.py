@@ -11,7 +11,7 @@ from typing import Any
 
 from app.core.ledger_entries import Charge, Entry
 from app.core.usage import Usage
-from app.store.column_types import Json, dump_json
+from app.store.column_types import Json, call_json
 from app.store.money_rows import LEDGER
 
 # what no row of the ledger is found by stays as long as it is; PostgreSQL's indexes take 2,700 bytes
@@ -124,7 +124,8 @@ def row_of_entry(entry: Entry) -> Mapping[str, Any]:
 
 def moment_of(moment: datetime) -> str:
     """In UTC without saying so, as SQLite's columns hold it: 2026-11-25 12:00:00.123456."""
-    return moment.astimezone(UTC).isoformat(" ", "microseconds")[:_MOMENT_LETTERS]
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat(" ", "microseconds")[:_MOMENT_LETTERS]
 
 
 def day_of(moment: datetime) -> str:
@@ -157,7 +158,7 @@ def rounded(dollars: Decimal) -> Decimal:
 
 def count_of(number: int) -> int:
     """Within what sums can bear."""
-    return max(0, min(number, _MOST_COUNTED))
+    return number if 0 <= number <= _MOST_COUNTED else max(0, min(number, _MOST_COUNTED))
 
 
 def _note(entry: Entry) -> Mapping[str, Any]:
@@ -183,11 +184,11 @@ def _object(values: Mapping[str, Any]) -> str:
 
 def _json(value: Any) -> str:
     try:
-        written = dump_json(value)
+        written = call_json(value)
     except (TypeError, ValueError, RecursionError):  # of no kind that JSON knows, or NaN
-        return dump_json({"unwritable": str(type(value).__name__)}) if isinstance(value, dict) else _EMPTY_LIST
+        return call_json({"unwritable": str(type(value).__name__)}) if isinstance(value, dict) else _EMPTY_LIST
     if "\\u0000" in written or "\\ud" in written:
-        return dump_json(_cleaned(value))
+        return call_json(_cleaned(value))
     return written
 
 

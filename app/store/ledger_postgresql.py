@@ -14,7 +14,7 @@ from sqlalchemy import Table
 
 from app.core.ledger_entries import Account
 from app.store.balance_moves import POSTGRESQL, assigned, moved, sum_of
-from app.store.column_types import Json, dump_json
+from app.store.column_types import Json, call_json
 from app.store.driver import DriverConnection, Rows
 from app.store.ledger_lines import COLUMNS, Line, LinesAreThere, moment_of
 from app.store.ledger_sums import TOTALS, Sums
@@ -48,7 +48,7 @@ def book(
     if _PREPARED not in connection.info:
         connection.run(_STATEMENT)
         connection.info[_PREPARED] = True
-    values = (_of_lines(lines), dump_json(tickets), _of_moves(sums), _of_totals(sums), f"{moment_of(now)}+00")
+    values = (call_json(lines), call_json(tickets), _of_moves(sums), _of_totals(sums), f"{moment_of(now)}+00")
     try:
         return connection.rows(_EXECUTE, values)
     except errors.UniqueViolation:
@@ -72,19 +72,15 @@ def taken_out(connection: DriverConnection, request_ids: Sequence[str], ended: s
 
 def add_balances(connection: DriverConnection, accounts: Iterable[Account]) -> None:
     """Those that are not there, with nothing spent. In a transaction of its own."""
-    connection.run(_ADD_BALANCES, (dump_json([{"kind": account.kind, "id": account.id} for account in accounts]),))
-
-
-def _of_lines(lines: Iterable[Line]) -> str:
-    return dump_json([{name: value for name, value in line.items() if value is not None} for line in lines])
+    connection.run(_ADD_BALANCES, (call_json([{"kind": account.kind, "id": account.id} for account in accounts]),))
 
 
 def _of_moves(sums: Sums) -> str:
-    return dump_json([move.columns(account) for account, move in sums.moves.items()])
+    return call_json([move.columns(account) for account, move in sums.moves.items()])
 
 
 def _of_totals(sums: Sums) -> str:
-    return dump_json(
+    return call_json(
         [{"day": day, "kind": kind, "id": name, **parts} for (day, kind, name), parts in sums.totals().items()]
     )
 

@@ -12,7 +12,7 @@ from sqlalchemy import Row
 
 from app.core.ledger_entries import Account, Window
 from app.core.tickets import Balance, Claim, Refusal, Ticket
-from app.store.column_types import dump_json
+from app.store.column_types import call_json
 from app.store.driver import DriverConnection, Rows
 from app.store.ledger_lines import moment_of
 
@@ -153,8 +153,8 @@ def _row(ticket: Ticket, worker_id: str) -> dict[str, Any]:
         "worker": worker_id,
         "taken_at": moment_of(ticket.taken_at),
         "minute": ticket.minute,
-        "claims": dump_json(claims_said(ticket)),
-        "call": dump_json(dict(ticket.call)),
+        "claims": call_json(claims_said(ticket)),
+        "call": call_json(dict(ticket.call)),
     }
 
 

@@ -11,7 +11,7 @@ from psycopg2 import errors
 
 from app.core.ledger_entries import Account
 from app.store import ledger_postgresql
-from app.store.column_types import dump_json
+from app.store.column_types import call_json
 from app.store.driver import DriverConnection, Rows
 from app.store.ticket_batch import COLUMNS
 
@@ -55,7 +55,7 @@ def write(
     connection: DriverConnection, balances: Sequence[Mapping[str, Any]], tickets: Sequence[Mapping[str, Any]]
 ) -> None:
     """COLUMNS of balances that are there, and new tickets."""
-    connection.run(_EXECUTE_WRITE, (dump_json(balances), dump_json(tickets)))
+    connection.run(_EXECUTE_WRITE, (call_json(balances), call_json(tickets)))
 
 
 def _undo(connection: DriverConnection) -> None:

@@ -129,13 +129,19 @@ class _Kept(HTTPConnection):
         """Send a request. Raises OSError."""
         try:
             if len(body) <= _COPIED_BYTES:
-                self.sock.sendall(head + body)
+                self._send(head + body)
             else:
-                self.sock.sendall(head)
+                self._send(head)
                 self.sock.sendall(body)
         except (BrokenPipeError, ConnectionResetError):
             # AWS may have answered before it had all of the body
             self.broken_off = True
+
+    def _send(self, data: bytes) -> None:
+        """All of it; most goes at once, before which gevent's sendall would ask for the size of the kernel's buffer."""
+        sent = self.sock.send(data)
+        if sent < len(data):
+            self.sock.sendall(memoryview(data)[sent:])
 
     def receive(self) -> bytes:
         """What has come, or will come first. Raises OSError."""

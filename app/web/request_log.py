@@ -7,9 +7,12 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import fields
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from typing import Any, Literal, TextIO
+
+import orjson
 
 from app.core.messages import CallRecord
 
@@ -81,7 +84,16 @@ def _utc(moment: datetime) -> str:
 def _json_line(record: CallRecord) -> str:
     told = {name: getattr(record, name) for name in _TOLD}
     told["cost"] = None if record.cost is None else float(record.cost)
-    return json.dumps({"time": _utc(record.arrived_at), "event": "request", **told, "key_alias": record.caller})
+    return _ascii_json({"time": _utc(record.arrived_at), "event": "request", **told, "key_alias": record.caller})
+
+
+def _ascii_json(line: Mapping[str, Any]) -> str:
+    """Whatever the log's encoding is, it takes this."""
+    try:
+        written = orjson.dumps(line).decode()  # a tenth of json's time
+    except TypeError:  # half of a surrogate pair
+        written = ""
+    return written if written and written.isascii() else json.dumps(line, separators=(",", ":"))
 
 
 def _text_line(record: CallRecord) -> str:

@@ -42,7 +42,8 @@ def outcome(kind: type[Request], head: bytes, config: Config) -> Any:
         request = kind(config, IterUnreader([head]), ADDRESS)
     except ParseException as error:
         return type(error).__name__
-    return request.headers, request._expected_100_continue, request.scheme
+    line = request.method, request.uri, request.path, request.query, request.fragment, request.version
+    return request.headers, request._expected_100_continue, request.scheme, line, request.unreader.read()
 
 
 def head_of(lines: list[tuple[str, str]]) -> bytes:
@@ -69,6 +70,31 @@ def test_bytes_of_any_kind_come_out_as_gunicorn_reads_them(data: bytes) -> None:
     head = b"GET / HTTP/1.1\r\nHost: a\r\n" + data + b"\r\n\r\n"
 
     assert outcome(BoundedRequest, head, configured()) == outcome(Request, head, configured())
+
+
+@settings(max_examples=600, deadline=None)
+@given(
+    method=st.sampled_from(["GET", "POST", "get", "GE", "CONNECT", "OPTIONS", "A" * 20, "A" * 21, "G#T", ""]),
+    target=st.one_of(
+        st.text(st.sampled_from("/?#*:@%2f.ab "), max_size=12),
+        st.text(st.characters(codec="latin-1"), max_size=8).map(lambda text: "/" + text),
+        st.sampled_from(["http://a/b?c#d", "a:80", "//a/b", "/a;b?c=d?e", "/?", "/[", "/a//b"]),
+    ),
+    version=st.sampled_from(["HTTP/1.1", "HTTP/1.0", "HTTP/1.2", "HTTP/2.0", "http/1.1", "HTTP/1.1 ", ""]),
+    after=st.sampled_from([b"", b"GET / HTTP/1.1\r\n", b"\r\n\r\n"]),
+)
+def test_request_lines_come_out_as_gunicorn_reads_them(method: str, target: str, version: str, after: bytes) -> None:
+    head = f"{method} {target} {version}\r\nHost: a\r\n\r\n".encode("latin-1") + after
+
+    assert outcome(BoundedRequest, head, configured()) == outcome(Request, head, configured())
+
+
+@pytest.mark.parametrize("size", [63, 64, 65])
+def test_the_bound_on_the_request_line_is_gunicorns(size: int) -> None:
+    config = configured(limit_request_line=64)
+    head = f"GET /{'a' * (size - 14)} HTTP/1.1\r\nHost: a\r\n\r\n".encode()
+
+    assert outcome(BoundedRequest, head, config) == outcome(Request, head, config)
 
 
 @pytest.mark.parametrize("count", [2, 3, 4])
