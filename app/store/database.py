@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.core.errors import StoreUnavailable
 from app.store import gevent_driver, sqlite
 from app.store.column_types import dump_json
-from app.store.driver import DriverConnection, driver_connection, replace_closed
+from app.store.driver import DriverConnection, HeldConnection, driver_connection, replace_closed
 from app.store.failures import unavailable_where_it_is
 
 # At most 3 connections a worker: the smallest hosted plans allow 20 in all. One of them is the ledger writer's alone.
@@ -83,6 +83,7 @@ class Database:
         self._booking_engine = create_engine(engine.url, **_booking_options(engine.dialect.name))
         for one in (engine, self._booking_engine):
             (sqlite.prepare if self.is_sqlite else replace_closed)(one)
+        self._booking_line = HeldConnection(self._booking_engine)
         if self.is_sqlite:
             self._statements = engine.execution_options(**{sqlite.BEGIN: ""})
             self._snapshots = engine
@@ -145,7 +146,7 @@ class Database:
     @contextmanager
     def booking(self) -> Iterator[DriverConnection]:
         """For the ledger's writer, on the connection that is its alone. Raises DRIVER_ERRORS too."""
-        with _turn(self._booking), unavailable_where_it_is(), driver_connection(self._booking_engine) as connection:
+        with _turn(self._booking), unavailable_where_it_is(), self._booking_line.use() as connection:
             yield connection
 
     @contextmanager
@@ -173,6 +174,9 @@ class Database:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
+        if self._booking.acquire(blocking=False):
+            self._booking_line.release()
+            self._booking.release()
         self.engine.dispose()
         self._booking_engine.dispose()
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from select import POLLIN
+from time import monotonic
 from typing import Any
 
 import psycopg2
@@ -22,6 +23,8 @@ Values = Sequence[Any] | Mapping[str, Any]
 Rows = Sequence[tuple[Any, ...]]
 # gevent's own would let others go on, only to look
 _poll = get_original("select", "poll")
+# under the pool's own bound on how old a connection may become (database.py)
+_HELD_SECONDS = 60.0
 
 
 class DriverConnection:
@@ -96,6 +99,55 @@ def driver_connection(engine: Engine) -> Iterator[DriverConnection]:
         pooled.close()
 
 
+class HeldConnection:
+    """One of an engine's that stays out of the pool between uses: in and out costs a third of a row's booking.
+
+    Not for two threads at once.
+    """
+
+    def __init__(self, engine: Engine, seconds: float = _HELD_SECONDS) -> None:
+        """`seconds`: how long; then the pool looks after it."""
+        self._engine = engine
+        self._seconds = seconds
+        self._pooled: PoolProxiedConnection | None = None
+        self._connection: DriverConnection | None = None
+        self._server_spoke: Callable[[], bool] = _never
+        self._since = 0.0
+
+    @contextmanager
+    def use(self) -> Iterator[DriverConnection]:
+        """Raises SQLAlchemyError where there is none to be had."""
+        connection = self._connection
+        if connection is None or self._is_over():
+            connection = self._take()
+        try:
+            yield connection
+        finally:
+            if not connection.rests:
+                self.release()
+
+    def release(self) -> None:
+        """Give it back, or where it cannot be used again, up. Idempotent."""
+        pooled, connection, closed = self._pooled, self._connection, self._server_spoke
+        self._pooled = self._connection = None
+        if pooled is None:
+            return
+        if connection is None or not connection.rests or closed():
+            pooled.invalidate()
+        pooled.close()
+
+    def _take(self) -> DriverConnection:
+        self.release()
+        self._pooled = pooled = self._engine.raw_connection()
+        self._connection = connection = DriverConnection(pooled)
+        self._server_spoke = _listener(pooled.dbapi_connection)
+        self._since = monotonic()
+        return connection
+
+    def _is_over(self) -> bool:
+        return monotonic() - self._since > self._seconds or self._server_spoke()
+
+
 def replace_closed(engine: Engine) -> None:
     """Connections of PostgreSQL that the server has closed meanwhile are replaced before they are used.
 
@@ -107,10 +159,21 @@ def replace_closed(engine: Engine) -> None:
 
 
 def _look(driver: Any, *_: object) -> None:
+    if _listener(driver)():
+        raise DisconnectionError("the server has closed the connection")
+
+
+def _listener(driver: Any) -> Callable[[], bool]:
+    """Says whether the server has said something unasked, which is that it closes the connection."""
+    if isinstance(driver, sqlite3.Connection):
+        return _never
     poll = _poll()
     poll.register(driver.fileno(), POLLIN)
-    if poll.poll(0):
-        raise DisconnectionError("the server has closed the connection")
+    return lambda: bool(poll.poll(0))
+
+
+def _never() -> bool:
+    return False
 
 
 def _set_back(driver: Any, record: Any, state: PoolResetState) -> None:
