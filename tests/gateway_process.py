@@ -73,6 +73,7 @@ class GatewayProcess:
             "AWS_ACCESS_KEY_ID": ACCESS_KEY_ID,
             "AWS_SECRET_ACCESS_KEY": SECRET_ACCESS_KEY,
             **(endpoint_variables(standin) if standin else {}),
+            **_spool_beside(instance, env),
             **env,
         }
         return {name: value for name, value in merged.items() if value is not None}
@@ -234,6 +235,11 @@ def _database_with_tables() -> bytes:
         Schema(database).create()
         database.close()
         return path.read_bytes()
+
+
+def _spool_beside(instance: Path, env: Mapping[str, str | None]) -> dict[str, str]:
+    """Of SQLite it is beside the database; of a database elsewhere it would be in the checkout."""
+    return {"OUTCROP_SPOOL_DIR": str(instance / "spool")} if "DATABASE_URL" in env else {}
 
 
 def endpoint_variables(standin: StandinBedrock) -> dict[str, str]:

@@ -25,13 +25,14 @@ from tests.standin_messages import Answer, Recorded, event_stream
 ROOMY = Limits(max_budget=Decimal(1000), rpm_limit=10**6, max_parallel_requests=1000)
 # how long a worker may not know that keys were changed: then those are unknown until the database is asked
 LOOKED_WITHIN_SECONDS = 1.2
-# a quarter of a second is promised, and the rest is the disk's
+# a fifth of a second is waited, and the rest is the disk's
 DELAY_SECONDS = count("DELAY_MS", 1000) / 1000
 _STAMPS = Stamps(NOW, "master", NOW, "master")
 _PACE_SECONDS = 0.002
 _STREAMED_SHARE = 0.4
 # so that a gateway that is gone is not asked as fast as a loop turns
 _AGAIN_SECONDS = 0.02
+CALLERS = 6
 
 
 def answer(request: Recorded) -> Answer:
@@ -95,7 +96,13 @@ class Load:
     """So many callers, each with all keys in turn; those of a `with` stop at its end."""
 
     def __init__(
-        self, gateway: GatewayProcess, keys: Sequence[Issued], callers: int = 6, *, pause: float = 0.0, seed: int = 0
+        self,
+        gateway: GatewayProcess,
+        keys: Sequence[Issued],
+        callers: int = CALLERS,
+        *,
+        pause: float = 0.0,
+        seed: int = 0,
     ) -> None:
         """`pause`: seconds between the calls of a caller, on average."""
         self.calls: list[Call] = []
@@ -178,8 +185,8 @@ def of(calls: Iterable[Call], keys: Iterable[Issued]) -> list[Call]:
 
 
 def check_delay(calls: Sequence[Call], before: Sequence[Call]) -> None:
-    """A quarter of a second is promised over what calls took `before` the fault; `make faults` holds it. Machines are
-    noisy: one call in ten may be later."""
+    """Three tenths of a second are promised over what calls took `before` the fault, and `make faults` holds them to
+    it. Machines are noisy: one call in ten may be later."""
     if not calls:
         return
     took, usual = (sorted(call.seconds for call in some) for some in (calls, before))

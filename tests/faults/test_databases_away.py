@@ -16,7 +16,7 @@ from tests.conftest import ClientMaker
 from tests.end_to_end.fleet import MODEL
 from tests.end_to_end.ledger_sums import eventually, ledger_sums
 from tests.faults.counts import count
-from tests.faults.mixed_load import Call, Keys, Load, answer, check_delay, of, some_keys, spread
+from tests.faults.mixed_load import CALLERS, Call, Keys, Load, answer, check_delay, of, some_keys, spread
 from tests.faults.postgres_faults import Fault, FaultyPostgres
 from tests.faults.probe import BOUND_SECONDS
 from tests.faults.watched_app import PATH
@@ -53,9 +53,9 @@ class Town:
         return held
 
     def check_leaks(self, before: dict[str, int]) -> None:
-        """Soon the worker holds what it held; its pools of connections may be full by now, as each call at once may
-        have left one to AWS (of which `descriptors` knows)."""
-        room = {"descriptors": POOL, "greenlets": POOL, "Line": len(self.keys.all)}
+        """Soon the worker holds what it held; its pools of connections may be full by now, also that of those to
+        AWS (of which `descriptors` knows)."""
+        room = {"descriptors": POOL, "greenlets": POOL, "Line": CALLERS}
 
         def more() -> list[str]:
             return [name for name, held in self.holds().items() if held > before.get(name, 0) + room.get(name, 0)]
