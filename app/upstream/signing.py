@@ -17,6 +17,8 @@ from app.upstream.endpoints import Endpoint
 _HASHED_IN_PLACE_BYTES = 1024 * 1024
 # and all that begin with x-amz-
 _SIGNED = ("host", "content-type")
+# canonical paths that are remembered, of each service in each region
+_KNOWN_PATHS, _LONGEST_KNOWN_PATH = 256, 256
 
 
 class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no types
@@ -24,6 +26,10 @@ class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no 
 
     White space in values is folded as botocore does it, instead of by the rules of a shell.
     """
+
+    def __init__(self, *args: str | None, **options: str | None) -> None:
+        super().__init__(*args, **options)
+        self._paths: dict[str, str] = {}
 
     def __call__(self, req: PreparedRequest) -> PreparedRequest:
         moment = strftime("%Y%m%dT%H%M%SZ", gmtime())
@@ -43,7 +49,7 @@ class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no 
         names = ";".join([name for name, _ in signed])
         url = req.url or ""
         path, _, query = url[url.index("/", 8) :].partition("?")
-        lines = [req.method, self.amz_cano_path(path), query and self.amz_cano_querystring(query)]
+        lines = [str(req.method), self._canonical(path), query and self.amz_cano_querystring(query)]
         lines += [*(f"{name}:{value}" for name, value in signed), "", names, digest]
         canonical = sha256("\n".join(lines).encode()).hexdigest()
         key = self.signing_key
@@ -53,6 +59,17 @@ class _Signature(AWS4Auth):  # type: ignore[misc]  # requests-aws4auth ships no 
             f"AWS4-HMAC-SHA256 Credential={self.access_id}/{key.scope}, SignedHeaders={names}, Signature={signature}"
         )
         return req
+
+    def _canonical(self, path: str) -> str:
+        """Callers name few models, again and again."""
+        known = self._paths.get(path)
+        if known is None:
+            known = self.amz_cano_path(path)
+            if len(path) <= _LONGEST_KNOWN_PATH:
+                if len(self._paths) >= _KNOWN_PATHS:
+                    self._paths.clear()
+                self._paths[path] = known
+        return str(known)
 
 
 class Signer:
