@@ -46,7 +46,7 @@ class PunctualRequest(Request):  # type: ignore[misc]  # gunicorn ships no types
 
 
 def let_go(request: Any) -> None:
-    """Of a body in chunks that nobody reads on: its reader and that one's generator hold each other, with up to 2 MB."""
+    """Of a body in chunks that nobody reads on: its reader and a generator hold each other, with up to 2 MB."""
     body, request.body = request.body, None
     if body is not None and isinstance(body.reader, ChunkedReader):
         vars(body.reader).clear()
