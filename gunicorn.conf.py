@@ -127,7 +127,7 @@ def post_worker_init(worker: Any) -> None:
     """The first worker speaks for all, and looks after the database's tables if it was away at the start."""
     gc.freeze()
     # after each 700 containers it looked through those of all calls under way, which are in few cycles: 4 % of a call
-    gc.set_threshold(20_000, 10, 10)
+    gc.set_threshold(5_000, 10, 10)
     worker.wsgi.extensions["outcrop"].run(announce=worker.age == 1)
     if worker.age == 1:
         gevent.spawn(SchemaUpgrade(worker.wsgi.extensions["schema"]).run_when_it_answers)

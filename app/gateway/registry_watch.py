@@ -123,7 +123,9 @@ class RegistryWatch:
         finally:
             if not answered:
                 self.lose(reason)
-            self._due = self._clock() + _PROBE_SECONDS if not answered else began + POLL_SECONDS
+            now = self._clock()
+            # one that took long is not late: whoever calls next would wait as long for another
+            self._due = now + _PROBE_SECONDS if not answered else max(began + POLL_SECONDS, now)
 
     def _learn(self, asked_at: float) -> None:
         changes = self._source.changes_since(self.version or 0)

@@ -35,13 +35,20 @@ class OutcropFlask(Flask):
             return super().wsgi_app(environ, start_response)
         entered = _cv_request.set(_PassageContext(self, environ, rule))
         try:
-            try:
-                response = self.make_response(self.ensure_sync(self.view_functions[rule.endpoint])())
-            except Exception as error:  # noqa: BLE001  # as Flask does
-                response = self.handle_exception(error)
-            return response(environ, start_response)
+            return self._forwarded(rule)(environ, start_response)
         finally:
             _cv_request.reset(entered)
+
+    def _forwarded(self, rule: Rule) -> Response:
+        """What the view answers; errors that it did not foresee go to those who are registered for them."""
+        try:
+            try:
+                answer = self.ensure_sync(self.view_functions[rule.endpoint])()
+            except Exception as error:  # noqa: BLE001  # as Flask does
+                answer = self.handle_user_exception(error)
+            return self.make_response(answer)
+        except Exception as error:  # noqa: BLE001  # the same
+            return self.handle_exception(error)
 
     def _passage(self, environ: Mapping[str, Any]) -> Rule | None:
         """The rule that takes it there, whatever its method: the passage has its own words for one that it does not."""

@@ -46,7 +46,7 @@ from gunicorn.workers.ggevent import GeventWorker
 
 from app.web import steady_clock
 from app.web.client_connection import end_reading, is_silent, read_to_the_end
-from app.web.punctual_request import HeadTooSlow
+from app.web.punctual_request import HeadTooSlow, let_go
 from app.web.server_environ import base_environ, environ_of
 from app.web.server_request import BoundedRequest
 from app.web.server_response import ServerResponse
@@ -110,6 +110,13 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
 
     def handle_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         """One of a connection's. Raises StopIteration where the connection is to end, OSError where it did."""
+        try:
+            self._answer_request(listener_name, req, sock, addr)
+        except BaseException:  # no other request follows
+            let_go(req)
+            raise
+
+    def _answer_request(self, listener_name: Any, req: Any, sock: Any, addr: Any) -> None:
         response = ServerResponse(req, sock, self.cfg)
         if not self.alive or not self.cfg.keepalive:
             response.force_close()
@@ -120,7 +127,7 @@ class DrainingWorker(GeventWorker):  # type: ignore[misc]  # gunicorn ships no t
         except (OSError, StopIteration):
             raise
         except (GreenletExit, SystemExit):
-            return  # a stop cuts it
+            raise StopIteration from None  # a stop cuts it
         except Exception:
             if not response.headers_sent:
                 raise

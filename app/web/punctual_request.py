@@ -6,6 +6,7 @@ gunicorn matches against a pattern: 16 MB of them took the worker a quarter of a
 """
 
 from typing import Any
+from weakref import proxy
 
 from gevent import Timeout
 from gunicorn.http.body import ChunkedReader
@@ -40,7 +41,15 @@ class PunctualRequest(Request):  # type: ignore[misc]  # gunicorn ships no types
         """Decide how the body is framed."""
         super().set_body_reader()
         if isinstance(self.body.reader, ChunkedReader):
-            self.body.reader = _ShortLines(self, self.unreader)
+            vars(self.body.reader).clear()  # it and its generator hold each other, and this request
+            self.body.reader = _ShortLines(proxy(self), self.unreader)
+
+
+def let_go(request: Any) -> None:
+    """Of a body in chunks that nobody reads on: its reader and a generator hold each other, with up to 2 MB."""
+    body, request.body = request.body, None
+    if body is not None and isinstance(body.reader, ChunkedReader):
+        vars(body.reader).clear()
 
 
 class _ShortLines(ChunkedReader):  # type: ignore[misc]  # gunicorn ships no types

@@ -14,6 +14,7 @@ from gunicorn.http import wsgi
 
 _UNDERSCORED = frozenset(("LITELLM_USER_API_KEY",))
 _OWN_KEYS = {"CONTENT-TYPE": "CONTENT_TYPE", "CONTENT-LENGTH": "CONTENT_LENGTH"}
+_LONGEST_KNOWN = 64
 _LEFT_OUT = ("wsgi.file_wrapper",)
 
 
@@ -43,6 +44,7 @@ def environ_of(base: Mapping[str, Any], request: Any, connection: Any, peer: Any
         "SERVER_PORT": at,
         "REMOTE_ADDR": remote,
         "REMOTE_PORT": port,
+        **wsgi.proxy_environ(request),
     }
     for header, value in request.headers:
         key = _key(header)
@@ -53,9 +55,16 @@ def environ_of(base: Mapping[str, Any], request: Any, connection: Any, peer: Any
     return environ
 
 
-@lru_cache(maxsize=1024)
 def _key(header: str) -> str:
     """Under which a header stands, in upper case; "" for one that does not."""
+    # what is remembered is the callers' to choose
+    return _known_key(header) if len(header) <= _LONGEST_KNOWN else _made_key(header)
+
+
+def _made_key(header: str) -> str:
     if "_" in header and header not in _UNDERSCORED:
         return ""
     return _OWN_KEYS.get(header) or "HTTP_" + header.replace("-", "_")
+
+
+_known_key = lru_cache(maxsize=1024)(_made_key)

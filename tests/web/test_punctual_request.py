@@ -1,5 +1,7 @@
 """Heads that come too slowly and chunks with long lines are refused; every other request is read as gunicorn does."""
 
+import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +10,7 @@ from gunicorn.config import Config
 from gunicorn.http.errors import InvalidChunkSize, ParseException
 from gunicorn.http.unreader import IterUnreader
 
-from app.web.punctual_request import HeadTooSlow, PunctualRequest
+from app.web.punctual_request import HeadTooSlow, PunctualRequest, let_go
 
 HEAD = b"POST /x HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n"
 ADDRESS = ("127.0.0.1", 1)
@@ -51,6 +53,37 @@ def test_a_head_may_come_in_pieces(size: int) -> None:
 
 def test_a_head_with_its_body_behind_it_is_not_timed_and_loses_nothing() -> None:
     assert _request(HEAD + b"2\r\n{}\r\n0\r\n\r\n", waits=True, kind=_Impatient).body.read() == b"{}"
+
+
+@pytest.fixture
+def _no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_what_was_read_is_gone_with_its_request() -> None:
+    request = _request(HEAD + b"2\r\n{}\r\n0\r\nX-Trailer: a\r\n\r\n")
+    assert request.body.read() == b"{}"
+    assert request.trailers == [("X-TRAILER", "a")]
+    gone = weakref.ref(request)
+
+    del request
+
+    assert gone() is None
+
+
+@pytest.mark.usefixtures("_no_garbage_collection")
+def test_so_is_what_was_not_read_on_once_it_is_let_go() -> None:
+    request = _request(HEAD + b"9\r\n{}", b"{}", waits=True)
+    assert request.body.reader.read(1) == b"{"
+    gone = weakref.ref(request.body.reader)
+
+    let_go(request)
+
+    assert gone() is None
+    let_go(request)
 
 
 def test_a_caller_who_leaves_instead_of_asking_is_no_request() -> None:

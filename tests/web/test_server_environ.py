@@ -77,6 +77,19 @@ def test_but_for_the_one_in_which_litellms_callers_send_their_key() -> None:
     assert environ["HTTP_LITELLM_USER_API_KEY"] == "sk-1"
 
 
+@pytest.mark.parametrize("length", [64, 65, 4000])
+def test_a_name_may_be_long(length: int) -> None:
+    assert ours(f"GET / HTTP/1.1\r\n{'a' * length}: 1\r\n\r\n")["HTTP_" + "A" * length] == "1"
+
+
+def test_a_proxy_that_says_for_whom_it_is_is_believed_where_gunicorn_believes_it() -> None:
+    head = "PROXY TCP4 198.51.100.1 203.0.113.1 5000 443\r\nGET / HTTP/1.1\r\n\r\n"
+    proxied: dict[str, Any] = {"proxy_protocol": True, "proxy_allow_ips": "*"}
+
+    assert ours(head, **proxied)["REMOTE_ADDR"] == "198.51.100.1"
+    assert comparable(ours(head, **proxied)) == comparable(theirs(head, **proxied))
+
+
 @pytest.mark.parametrize("peer", ["", b""])
 def test_behind_a_unix_socket_nobody_has_an_address(peer: str | bytes) -> None:
     environ = ours("GET / HTTP/1.1\r\n\r\n", peer=peer, listener="/run/outcrop.sock")
