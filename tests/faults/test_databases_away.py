@@ -19,6 +19,7 @@ from tests.faults.counts import count
 from tests.faults.mixed_load import CALLERS, Call, Keys, Load, answer, check_delay, of, some_keys, spread
 from tests.faults.postgres_faults import Fault, FaultyPostgres
 from tests.faults.probe import BOUND_SECONDS
+from tests.faults.ward import upstream_sockets
 from tests.faults.watched_app import PATH
 from tests.gateway_process import GatewayProcess
 from tests.raw_client import exchange, raw_request
@@ -47,14 +48,15 @@ class Town:
         return Load(self.gateway, self.keys.all, pause=PAUSE_SECONDS)
 
     def holds(self) -> dict[str, int]:
-        """What the worker holds; of descriptors, those to callers and to AWS apart."""
+        """What the worker holds; descriptors but for those to AWS, which may be kept (and which others have, too)."""
         held: dict[str, int] = json.loads(exchange(self.gateway.port, raw_request("GET", PATH)).body)
-        held["descriptors"] = len(self.gateway.open_files()) - self.standin.open_connections
+        pooled = upstream_sockets(self.gateway, self.standin)
+        held["descriptors"] = sum(name not in pooled for name in self.gateway.open_files())
         return held
 
     def check_leaks(self, before: dict[str, int]) -> None:
         """Soon the worker holds what it held; its pools of connections may be full by now, also that of those to
-        AWS (of which `descriptors` knows)."""
+        AWS."""
         room = {"descriptors": POOL, "greenlets": POOL, "Line": CALLERS}
 
         def more() -> list[str]:
