@@ -26,6 +26,8 @@ _AGAIN_SECONDS = 1.0
 _TICKETS_AT_ONCE = 200
 _DEAD_AT_ONCE = 20
 _SOON_SECONDS = 0.05
+# made once: each such statement holds itself, until garbage is looked for
+_UNKNOWN = select(TICKETS.c.worker).where(~exists().where(WORKERS.c.id == TICKETS.c.worker)).distinct()
 _log = logging.getLogger(__name__)
 
 
@@ -139,9 +141,8 @@ class Heartbeat:
 
     def _enter_unknown(self, heard_at: datetime) -> None:
         """Workers that died before they said anything, if they took tickets: from now on they are missed."""
-        known = exists().where(WORKERS.c.id == TICKETS.c.worker)
         with self._database.statement() as connection:
-            names = connection.scalars(select(TICKETS.c.worker).where(~known).distinct()).all()
+            names = connection.scalars(_UNKNOWN).all()
         for name in names:
             dialect: Any = sqlite if self._database.is_sqlite else postgresql
             entry = dialect.insert(WORKERS).values(id=name, heard_at=heard_at, host="")

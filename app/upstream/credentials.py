@@ -4,6 +4,7 @@ Static keys, session tokens, profiles, assumed roles, web identity, container an
 botocore. A greenlet asks it for the current ones and publishes them; calls only ever read what is published.
 """
 
+import gc
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -19,6 +20,8 @@ _log = logging.getLogger(__name__)
 # botocore begins to refresh 15 minutes before the end and insists 10 minutes before it (botocore/credentials.py), so
 # a look every 30 s leaves time for twenty failed attempts.
 _LOOK_SECONDS = 30.0
+# botocore's name for keys in variables, which do not change while a process lives
+_FROM_ENVIRONMENT = "env"
 # How long the first call may wait for the first look: an instance role takes about a second, a missing one two.
 _FIRST_LOOK_SECONDS = 10.0
 MISSING = (
@@ -44,9 +47,10 @@ def from_botocore() -> Callable[[], AwsCredentials | None]:
     def look() -> AwsCredentials | None:
         nonlocal session
         found = session.get_credentials()
-        if not isinstance(found, RefreshableCredentials):
+        if not isinstance(found, RefreshableCredentials) and getattr(found, "method", "") != _FROM_ENVIRONMENT:
             # a session keeps what it found for good: the next look takes a new one, and sees a file that was rotated
             session = Session()
+            gc.collect()  # the old one holds itself, with 100 kB: 3 ms, where the worker's own objects are frozen
         if found is None:
             return None
         frozen = found.get_frozen_credentials()
