@@ -222,7 +222,7 @@ def test_on_a_platform_it_does_not_start_without_a_strong_key(platform: str, key
     gateway.launch()
 
     assert gateway.wait_exit() != 0
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 15
     [line] = gateway.stderr
     assert "LITELLM_MASTER_KEY" in line
     assert "20 characters" in line
