@@ -1,6 +1,7 @@
 """Fixtures for tests that drive the real gateway against the stand-in Bedrock with real clients."""
 
 import functools
+import gc
 import os
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -125,3 +126,12 @@ def boto3_session() -> Any:
 
 def _add_key(key: str, request: Any, **_: Any) -> None:
     request.headers["litellm_user_api_key"] = key
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    """What is gone by the end held nothing that held it."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()

@@ -100,7 +100,7 @@ def driver_connection(engine: Engine) -> Iterator[DriverConnection]:
 
 
 class HeldConnection:
-    """One of an engine's that stays out of the pool between uses: in and out costs a third of a row's booking.
+    """One of an engine's that stays out of the pool between uses: in and out costs a quarter of a lone row's booking.
 
     Not for two threads at once.
     """

@@ -1,9 +1,8 @@
 """The short way to the passage: a view is called as Flask would call it, and its errors end as they would there."""
 
-import gc
 import logging
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pytest
@@ -97,14 +96,7 @@ def test_a_websocket_is_refused_as_flask_refuses_it() -> None:
     assert served(OutcropFlask, VIEWS["a response"], **upgrade)[0] == "400 BAD REQUEST"
 
 
-@pytest.fixture
-def _no_garbage_collection() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("_no_garbage_collection")
+@pytest.mark.usefixtures("no_garbage_collection")
 @pytest.mark.parametrize("name", ["a response", "an error of ours", "an unforeseen error"])
 def test_a_request_is_gone_once_it_was_served(name: str) -> None:
     seen: list[weakref.ref[Any]] = []

@@ -1,6 +1,5 @@
 """Heads that come too slowly and chunks with long lines are refused; every other request is read as gunicorn does."""
 
-import gc
 import weakref
 from collections.abc import Iterator
 
@@ -55,14 +54,7 @@ def test_a_head_with_its_body_behind_it_is_not_timed_and_loses_nothing() -> None
     assert _request(HEAD + b"2\r\n{}\r\n0\r\n\r\n", waits=True, kind=_Impatient).body.read() == b"{}"
 
 
-@pytest.fixture
-def _no_garbage_collection() -> Iterator[None]:
-    gc.disable()
-    yield
-    gc.enable()
-
-
-@pytest.mark.usefixtures("_no_garbage_collection")
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_what_was_read_is_gone_with_its_request() -> None:
     request = _request(HEAD + b"2\r\n{}\r\n0\r\nX-Trailer: a\r\n\r\n")
     assert request.body.read() == b"{}"
@@ -74,7 +66,7 @@ def test_what_was_read_is_gone_with_its_request() -> None:
     assert gone() is None
 
 
-@pytest.mark.usefixtures("_no_garbage_collection")
+@pytest.mark.usefixtures("no_garbage_collection")
 def test_so_is_what_was_not_read_on_once_it_is_let_go() -> None:
     request = _request(HEAD + b"9\r\n{}", b"{}", waits=True)
     assert request.body.reader.read(1) == b"{"
