@@ -52,7 +52,12 @@ def _framing(request: Any) -> tuple[str, object]:
 
 
 def _seeds() -> list[bytes]:
-    lines = (b"GET / HTTP/1.1", b"POST /bedrock/model/a%3A0/converse?b=%2F HTTP/1.1", b"OPTIONS * HTTP/1.0")
+    lines = (
+        b"GET / HTTP/1.1",
+        b"POST /bedrock/model/a%3A0/converse?b=%2F HTTP/1.1",
+        b"OPTIONS * HTTP/1.0",
+        b"GET /a#b HTTP/1.1",
+    )
     fields = (
         b"Host: a\r\nContent-Length: 2\r\nx-api-key: sk-1\r\nAccept: */*\r\n\r\n{}GET / HTTP/1.1",
         b"Host: a\r\nlitellm_user_api_key: sk-1\r\nX-Forwarded-Proto: https\r\nExpect: 100-continue\r\n\r\n",
