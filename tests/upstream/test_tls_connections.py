@@ -58,9 +58,9 @@ class TlsPeer:
         self._connection.close()
 
     def end(self) -> None:
-        """The end as TLS says it; no answer is waited for."""
+        """The end as TLS says it; no answer is waited for, and the client that took the hint may be gone by now."""
         self._connection.settimeout(0)
-        with contextlib.suppress(ssl.SSLWantReadError):
+        with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLEOFError, ConnectionError):
             self._connection.unwrap()
         self._connection.close()
 
