@@ -86,7 +86,7 @@ class Ledger(Protocol):
     def settle(self, posting: Posting) -> Booked:
         """Book an ended call, called exactly once a call, before its end is visible to the caller. Never raises.
 
-        Returns once the entry is committed, or 200 ms later, once it is on a disk from where it will be.
+        Returns once the entry is committed, or 150 ms later, once it is on a disk from where it will be.
         """
 
 

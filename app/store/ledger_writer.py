@@ -1,4 +1,4 @@
-"""Books ended calls, many at once, while their callers wait for the commit a fifth of a second at most.
+"""Books ended calls, many at once, while their callers wait for the commit 150 ms at most.
 
 A posting whose `settle` has returned is in the database, or on a disk from where it will be. One thread books; whoever
 waits too long, or comes while the database is away, writes to the spool, with all others who do so at that moment.
@@ -29,7 +29,7 @@ class Pace:
     """Seconds: how long a caller waits for the commit; between probes of a database that is away; between looks for
     files that nobody holds any more."""
 
-    wait: float = 0.2
+    wait: float = 0.15
     probe: float = 1.0
     look: float = 10.0
 

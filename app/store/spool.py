@@ -95,12 +95,12 @@ class Spool:
     def set_aside(self, record: bytes) -> Path:
         """Keep what the database does not take, for people. Raises SpoolFailed."""
         with self._turn:
-            if self._rejected is None:
-                self._rejected = self._begin(_REJECTED)
+            rejected, self._rejected = self._rejected, None
             try:
-                self._run(self._rejected.append, [record])
+                self._rejected = self._appended(rejected, _REJECTED, [record])
             except SpoolFailed:
-                self._rejected = None
+                if rejected:
+                    rejected.release()
                 raise
             return self._rejected.path
 
@@ -180,8 +180,7 @@ class Spool:
             queue, self._queue = self._queue, []
         failure = "interrupted"
         try:
-            own = self._own = self._own or self._begin(_WAITING)
-            self._run(own.append, [record for waiting in queue for record in waiting.records])
+            self._own = self._appended(self._own, _WAITING, [record for waiting in queue for record in waiting.records])
             failure = ""
         except SpoolFailed as error:
             failure = str(error)
@@ -205,22 +204,24 @@ class Spool:
                 self._queue[0].woken.set()
 
     def _give_up_own(self) -> None:
-        """Nothing is added to it any more. On a full disk it may have nothing but its header."""
+        """Nothing is added to it any more."""
         own, self._own = self._own, None
-        if own and own.records:
+        if own:
             self.waiting.append(own)
-        elif own:
-            own.discard()
 
-    def _begin(self, suffix: str) -> SpoolFile:
-        begun: SpoolFile = self._run(self._new_file, suffix)
-        return begun
+    def _appended(self, file: SpoolFile | None, suffix: str, records: Sequence[bytes]) -> SpoolFile:
+        """`file`, or a new one, with `records` on the disk. Raises SpoolFailed."""
+        written: SpoolFile = self._run(self._append_to, file, suffix, records)
+        return written
 
-    def _new_file(self, suffix: str) -> SpoolFile:
+    def _append_to(self, file: SpoolFile | None, suffix: str, records: Sequence[bytes]) -> SpoolFile:
+        if file:
+            file.append(records)
+            return file
         self._make_folder()
         now = self._now()
         name = f"{now:%Y%m%dT%H%M%S}-{os.getpid()}-{secrets.token_hex(4)}{suffix}"
-        return SpoolFile.begin(self._folder / name, Header(self.identity, self._address, now))
+        return SpoolFile.begin(self._folder / name, Header(self.identity, self._address, now), records)
 
     def _make_folder(self) -> None:
         try:

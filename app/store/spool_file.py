@@ -4,6 +4,7 @@ import fcntl
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, Self
@@ -24,11 +25,11 @@ class SpoolFailed(OSError):
 class SpoolFile:
     """Begun by `begin` or taken over by `adopt`. Not for two threads at once."""
 
-    def __init__(self, path: Path, descriptor: int, header: Header) -> None:
-        """`descriptor`: open for reading and appending, with the lock."""
+    def __init__(self, path: Path, descriptor: int, header: Header, records: int = 0) -> None:
+        """`descriptor`: open for reading and appending, with the lock; `records`: how many wait to be booked."""
         self.path = path
         self.header = header
-        self.records = 0  # those that wait to be booked
+        self.records = records
         self.unreadable: list[Unreadable] = []
         self._descriptor = descriptor
         self._end = os.fstat(descriptor).st_size
@@ -37,8 +38,11 @@ class SpoolFile:
         self._batch: list[bytes] = []
 
     @classmethod
-    def begin(cls, path: Path, header: Header) -> Self:
-        """A new file on the disk, under its name once it has a lock and a header. Raises SpoolFailed."""
+    def begin(cls, path: Path, header: Header, records: Sequence[bytes] = ()) -> Self:
+        """A new file with its first records, on the disk when this returns. Raises SpoolFailed: then there is none.
+
+        It comes by its name once it has its lock and all of these: a caller waits for the disk twice and no more.
+        """
         unborn = path.with_name(f"{path.name}.{secrets.token_hex(4)}{_UNBORN}")
         try:
             descriptor = os.open(unborn, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_EXCL, _MODE)
@@ -46,15 +50,16 @@ class SpoolFile:
             raise SpoolFailed(f"{path} cannot be made: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _write_all(descriptor, frame(header_record(header)))
+            _write_all(descriptor, b"".join(map(frame, (header_record(header), *records))))
             os.fsync(descriptor)
             unborn.rename(path)
             _sync_folder(path.parent)
         except OSError as error:
             os.close(descriptor)
-            unborn.unlink(missing_ok=True)
+            for name in (unborn, path):
+                _remove(name)
             raise SpoolFailed(f"{path} cannot be made: {error.strerror}") from None
-        return cls(path, descriptor, header)
+        return cls(path, descriptor, header, len(records))
 
     @classmethod
     def adopt(cls, path: Path) -> Self | None:
@@ -120,14 +125,6 @@ class SpoolFile:
         self.path.unlink(missing_ok=True)
         self.release()
 
-    def discard(self) -> None:
-        """Nothing waits in it. Never raises."""
-        try:
-            self.path.unlink(missing_ok=True)
-        except OSError:
-            pass  # whoever adopts it finds nothing to book
-        self.release()
-
     def put_aside(self, suffix: str) -> Path:
         """Kept under another name, for people."""
         aside = self.path.with_suffix(suffix)
@@ -189,6 +186,12 @@ def _write_all(descriptor: int, content: bytes) -> None:
     left = memoryview(content)
     while left:
         left = left[os.write(descriptor, left) :]
+
+
+def _remove(path: Path) -> None:
+    """Never raises: whoever finds it books what stands in it, once."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:

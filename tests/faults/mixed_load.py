@@ -25,7 +25,7 @@ from tests.standin_messages import Answer, Recorded, event_stream
 ROOMY = Limits(max_budget=Decimal(1000), rpm_limit=10**6, max_parallel_requests=1000)
 # how long a worker may not know that keys were changed: then those are unknown until the database is asked
 LOOKED_WITHIN_SECONDS = 1.2
-# a fifth of a second is waited, and the rest is the disk's
+# 150 ms are waited, and the rest is the disk's
 DELAY_SECONDS = count("DELAY_MS", 1000) / 1000
 _STAMPS = Stamps(NOW, "master", NOW, "master")
 _PACE_SECONDS = 0.002

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psutil  # type: ignore[import-untyped]  # the package ships no types
 import pytest
 from sqlalchemy import make_url
 
@@ -265,8 +266,8 @@ def test_whoever_waits_to_append_shares_one_write(spool: SpoolMaker) -> None:
     gate = threading.Event()
 
     def disk(work: Callable[..., Any], *arguments: Any) -> Any:
-        if getattr(work, "__name__", "") == "append":
-            writes.append(len(arguments[0]))
+        if getattr(work, "__name__", "") == "_append_to":
+            writes.append(len(arguments[-1]))
             gate.wait(10)
         return work(*arguments)
 
@@ -412,6 +413,21 @@ def test_what_was_set_aside_is_booked_by_nobody(spool: SpoolMaker, folder: Path)
     assert names(folder, ".rejected") == [one.name]
     assert take(spool()) == []
     assert one.read_bytes().endswith(frame(b"1") + frame(b"2"))
+
+
+def test_what_a_full_disk_keeps_from_being_set_aside_is_said(spool: SpoolMaker, folder: Path) -> None:
+    """The file is let go of, so that nothing is written behind what may be torn; the next begins another."""
+    worker = spool()
+    before = psutil.Process().num_fds()
+    with disk_full_at(100_000):
+        first = worker.set_aside(b"1")
+        with pytest.raises(SpoolFailed, match="File too large"):
+            worker.set_aside(b"x" * 200_000)
+    assert psutil.Process().num_fds() == before
+    second = worker.set_aside(b"2")
+
+    assert names(folder, ".rejected") == sorted([first.name, second.name])
+    assert first.read_bytes().endswith(frame(b"1"))
 
 
 def test_a_file_that_was_booked_between_the_look_and_the_lock_is_passed_over(tmp_path: Path) -> None:
