@@ -14,8 +14,9 @@ from app.core.errors import GatewayError, StoreUnavailable
 from app.store.breaker import Breaker
 
 # A source that said nothing for this long is away, seen in so many looks: where this worker itself is held up, many
-# moments pass in one look, and what the source said meanwhile still waits to be read. The first half is one look.
-SILENCE_SECONDS = 0.2
+# moments pass in one look, and what the source said meanwhile still waits to be read. The first half is one look:
+# of one that spoke last at the end of that, a caller waits one and a half times as long, and is promised 0.3 s.
+SILENCE_SECONDS = 0.17
 _LOOKS = 20
 # However busy the source is: then the caller is told to try again.
 _LONGEST_WAIT_SECONDS = 10.0

@@ -352,8 +352,8 @@ def test_pricing_a_call_takes_microseconds() -> None:
     asked, usage = question(f"us.{SONNET_45}"), used(**TALK, cache_read=1000)
     times = []
     for _ in range(200):
-        start = time.perf_counter()
+        start = time.thread_time()
         BOOK.charge(asked, usage, 200)
-        times.append(time.perf_counter() - start)
+        times.append(time.thread_time() - start)
 
     assert sorted(times)[len(times) // 2] < 0.0003  # thirty measured; ten times that on a machine that is busy
