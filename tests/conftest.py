@@ -9,6 +9,7 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
+from hypothesis import settings
 
 from tests.databases import (  # noqa: F401  # fixtures: which database a test runs on
     database,
@@ -23,6 +24,10 @@ from tests.databases import (  # noqa: F401  # fixtures: which database a test r
 )
 from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.standin_bedrock import StandinBedrock
+
+# a machine that stands still for a moment is no fault of what is tested
+settings.register_profile("outcrop", deadline=None)
+settings.load_profile("outcrop")
 
 PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 ClientMaker = Callable[..., Any]

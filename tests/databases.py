@@ -26,6 +26,8 @@ from app.store.rows import VERSION, db
 from app.store.schema import Schema, State
 
 KINDS = ("sqlite", "postgresql")
+# how long a database, or a Redis, may say nothing that a busy machine holds up
+PATIENCE_SECONDS = 10.0
 
 
 class PostgresServer:

@@ -18,7 +18,7 @@ from redis.retry import Retry
 
 from app.core.errors import GatewayError, StoreUnavailable
 from app.core.tickets import Balance, Claim, Reason, Refusal, Ticket
-from app.store.batching import Batching
+from app.store.batching import SILENCE_SECONDS, Batching
 from app.store.breaker import Breaker
 from app.store.redis_scripts import GIVE_BACK, RENEW, SETTLE, TAKE, Script
 
@@ -47,9 +47,17 @@ class RedisCounters:
     """The port Counters."""
 
     def __init__(
-        self, url: str, *, lease_seconds: float = LEASE_SECONDS, clock: Callable[[], float] = monotonic
+        self,
+        url: str,
+        *,
+        lease_seconds: float = LEASE_SECONDS,
+        silence_seconds: float = SILENCE_SECONDS,
+        clock: Callable[[], float] = monotonic,
     ) -> None:
-        """`url`: redis:// or rediss://. Nothing connects yet. Raises ValueError, without the URL, for what is none."""
+        """`url`: redis:// or rediss://. `silence_seconds`: how long Redis may say nothing before it is away.
+
+        Nothing connects yet. Raises ValueError, without the URL, for what is none.
+        """
         try:
             self._redis = Redis.from_url(
                 url,
@@ -61,7 +69,7 @@ class RedisCounters:
         except ValueError:  # its text may repeat a part of the URL, and so of the password
             raise ValueError("no URL of a Redis server: write redis://:password@host:6379/0") from None
         self._breaker = Breaker("the Redis of limits", clock)
-        self._runs: Batching[_Run, Sequence[int]] = Batching(self, self._breaker, clock)
+        self._runs: Batching[_Run, Sequence[int]] = Batching(self, self._breaker, clock, silence_seconds)
         self._lease_ms = int(lease_seconds * 1000)
         self._lock = Lock()
         # Of each call in flight the minute that it counts in, by Redis's clock, and its accounts' keys of leases

@@ -39,13 +39,22 @@ class _Wish:
 class TicketStore:
     """The port Tickets, for one worker."""
 
-    def __init__(self, database: Database, worker_id: str, clock: Callable[[], float] = monotonic) -> None:
-        """`worker_id` stands in each ticket, so that others can end them if this worker dies. `clock`: seconds."""
+    def __init__(
+        self,
+        database: Database,
+        worker_id: str,
+        clock: Callable[[], float] = monotonic,
+        silence_seconds: float | None = None,
+    ) -> None:
+        """`worker_id` stands in each ticket, so that others can end them if this worker dies. `clock`: seconds.
+
+        `silence_seconds`: how long the database may say nothing before it is away; None: as long as its kind may.
+        """
         self._database = database
         self._sql: Sql = tickets_sqlite if database.is_sqlite else tickets_postgresql
         self._worker_id = worker_id
         self._breaker = Breaker("the database of limits", clock)
-        silence = _SQLITE_SILENCE_SECONDS if database.is_sqlite else SILENCE_SECONDS
+        silence = silence_seconds or (_SQLITE_SILENCE_SECONDS if database.is_sqlite else SILENCE_SECONDS)
         self._wishes: Batching[_Wish, Refusal | None] = Batching(self, self._breaker, clock, silence)
         # whoever else is answered: where all connections are in use, that is all that is heard of the database
         event.listen(database.engine, "after_cursor_execute", self._hear)

@@ -143,7 +143,7 @@ def test_small_calls_go_on_while_large_bodies_are_received_and_hashed(
             slowest = max(slowest, time.monotonic() - started)
 
     assert large.result() == [200] * 3
-    assert slowest < 1.0
+    assert slowest < 5.0
 
 
 def _wait_until(condition: Callable[[], bool], timeout: float = 60) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 
 from tests.end_to_end.streams import CONVERSE, converse_request
-from tests.gateway_process import MASTER_KEY, GatewayProcess, free_port
+from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.raw_client import RawConnection, RawReply, exchange, raw_request
 from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import Answer, Close, NoAnswer, Send, aws_error, body_answer
@@ -20,7 +20,7 @@ TOO_LARGE = 33 * 1024 * 1024
 @pytest.fixture(scope="module")
 def troubled(standin_for_all: StandinBedrock) -> Iterator[GatewayProcess]:
     """A gateway whose patience is short and whose bedrock-agent-runtime nobody serves."""
-    nobody = f"http://127.0.0.1:{free_port()}"
+    nobody = "http://127.0.0.1:1"
     env = {"OUTCROP_FIRST_BYTE_TIMEOUT": "0.5", "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": nobody}
     with GatewayProcess(env=env, standin=standin_for_all) as running:
         yield running

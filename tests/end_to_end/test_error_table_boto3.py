@@ -8,7 +8,7 @@ from botocore import UNSIGNED
 from botocore.exceptions import ClientError
 
 from tests.conftest import ClientMaker
-from tests.gateway_process import MASTER_KEY, GatewayProcess, free_port
+from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.standin_bedrock import StandinBedrock
 from tests.standin_messages import NoAnswer, aws_error
 
@@ -23,7 +23,7 @@ RETRIES = {"total_max_attempts": 2, "mode": "standard"}
 @pytest.fixture(scope="module")
 def troubled(standin_for_all: StandinBedrock) -> Iterator[GatewayProcess]:
     """A gateway whose patience is short and whose bedrock-agent-runtime nobody serves."""
-    nobody = f"http://127.0.0.1:{free_port()}"
+    nobody = "http://127.0.0.1:1"
     env = {"OUTCROP_FIRST_BYTE_TIMEOUT": "0.5", "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": nobody}
     with GatewayProcess(env=env, standin=standin_for_all) as running:
         yield running

@@ -13,7 +13,7 @@ import pytest
 
 from tests.end_to_end.ledger_rows import LedgerRow, LedgerRows, ledger_rows
 from tests.end_to_end.streams import CONVERSE, CONVERSE_STREAM
-from tests.gateway_process import MASTER_KEY, GatewayProcess, free_port
+from tests.gateway_process import MASTER_KEY, GatewayProcess
 from tests.raw_client import RawConnection, exchange, raw_request
 from tests.standin_answers import converse_frames
 from tests.standin_bedrock import StandinBedrock
@@ -27,7 +27,7 @@ JSON = ("Content-Type", "application/json")
 @pytest.fixture(scope="module")
 def impatient(standin_for_all: StandinBedrock) -> Iterator[GatewayProcess]:
     """A gateway that waits a second for anybody. Of bedrock-mantle nobody is there."""
-    nobody = {"AWS_ENDPOINT_URL_BEDROCK_MANTLE": f"http://127.0.0.1:{free_port()}"}
+    nobody = {"AWS_ENDPOINT_URL_BEDROCK_MANTLE": "http://127.0.0.1:1"}
     with GatewayProcess(LIMITS | nobody, standin_for_all) as running:
         yield running
 

@@ -57,7 +57,7 @@ def test_a_port_that_is_taken_is_told_at_once(gateway: GatewayProcess) -> None:
     second.launch()
 
     assert second.wait_exit() == 1
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
     assert len(second.stderr) == 1
     assert second.stderr[0].startswith(f"outcrop cannot start: 0.0.0.0:{gateway.port} cannot be listened on")
     second.stop()

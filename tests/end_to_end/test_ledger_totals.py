@@ -145,7 +145,7 @@ def test_rows_balances_and_totals_agree_after_a_storm_of_calls(
 
 
 def _check(sums: LedgerSums, seen: list[str], callers: list[Caller], standin: StandinBedrock) -> None:
-    eventually(lambda: sums.tickets() == 0 and sums.rows() >= len(_model_calls(standin)))
+    eventually(lambda: sums.tickets() == 0 and sums.rows() == len(_model_calls(standin)) and sums.disagreements() == [])
     hung_up = sum(caller.hung_up for caller in callers)
 
     assert len(seen) == CALLS // CALLERS * CALLERS - hung_up

@@ -53,7 +53,7 @@ def _upgrade(url: str) -> subprocess.CompletedProcess[str]:
 def test_a_first_start_makes_the_tables_and_a_second_leaves_them(empty: Database, empty_database_url: str) -> None:
     with GatewayProcess({"DATABASE_URL": empty_database_url}) as first:
         first.wait_for_output(APPLIED)
-        assert _readiness(first)["db"] == "connected"
+        _wait(lambda: _readiness(first)["db"] == "connected", first.output())
     assert Schema(empty).state() is State.CURRENT
 
     with GatewayProcess({"DATABASE_URL": empty_database_url}) as second:

@@ -15,7 +15,7 @@ from tests.standin_messages import Gate, NoAnswer, Send, Wait, json_answer
 STREAMS = 300
 LEAVERS = 50
 LARGE = 8_000_000  # more than the buffers on the way to a caller hold
-NOTICED_SECONDS = 1.0
+NOTICED_SECONDS = 5.0
 PATIENCE_SECONDS = 90  # three seconds on a quiet machine
 
 
@@ -100,9 +100,10 @@ def test_fifty_callers_that_leave_silent_streams_close_fifty_upstream_connection
             leaver.send(converse_request())
             leaver.read_until(FRAMES[0])
         left_at = time.monotonic()
+        theirs = {request.connection for request in standin.requests[1:]}
         for leaver in leavers:
             leaver.close()
-        standin.wait_for(lambda: standin.connections_closed_by_peer == LEAVERS)
+        standin.wait_for(lambda: theirs <= standin.closed_by_peer)
         took = time.monotonic() - left_at
         gate.open()
 

@@ -50,7 +50,7 @@ def test_a_caller_that_leaves_a_silent_stream_is_noticed(secured: GatewayProcess
     caller.read_until(FRAMES[0])
     caller.close()
 
-    standin.wait_closed_by_peer(standin.requests[0].connection, timeout=1)
+    standin.wait_closed_by_peer(standin.requests[0].connection)
 
 
 def test_a_broken_stream_does_not_look_whole(secured: GatewayProcess, standin: StandinBedrock) -> None:

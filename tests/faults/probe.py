@@ -7,13 +7,14 @@ from types import TracebackType
 from typing import Self
 
 from tests.end_to_end.streams import converse_request
+from tests.faults.counts import count
 from tests.raw_client import exchange
 
 MODEL = "amazon.nova-micro-v1:0"
 REQUEST = converse_request(f"/bedrock/model/{MODEL}/converse")
 INTERVAL_SECONDS = 0.1
-# far over what a call takes, and far under what it would take behind a fault: machines are noisy
-BOUND_SECONDS = 2.5
+# far over what a call takes, and far under what it would take behind a fault: machines stand still for a moment
+BOUND_SECONDS = count("BOUND_MS", 5000) / 1000
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,6 @@ from tests.faults.counts import count
 from tests.faults.upstream_faults import Fault, Truth, cuts, errors, garbage, stalls
 from tests.faults.victim import Victim
 from tests.faults.ward import Ward, ward
-from tests.gateway_process import free_port
 from tests.standin_bedrock import StandinBedrock
 
 REPEATS = count("REPEATS", 1)
@@ -28,7 +27,7 @@ def broken_ward(standin_for_all: StandinBedrock) -> Iterator[Ward]:
         full.listen(0)
         stack.enter_context(socket.create_connection(full.getsockname()))
         endpoints = {
-            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": f"http://127.0.0.1:{free_port()}",
+            "AWS_ENDPOINT_URL_BEDROCK_AGENT_RUNTIME": "http://127.0.0.1:1",
             "AWS_ENDPOINT_URL_BEDROCK_AGENT": f"http://127.0.0.1:{full.getsockname()[1]}",
         }
         yield stack.enter_context(ward(standin_for_all, IMPATIENT | endpoints))

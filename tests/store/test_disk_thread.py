@@ -25,6 +25,10 @@ def count():
 
 def write(seconds):
     sleep(seconds)
+    for _ in range(1000):  # a busy machine gives turns late
+        if len(turns) > 5:
+            break
+        sleep(0.01)
     written.append(seconds)
     return "written"
 

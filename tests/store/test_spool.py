@@ -341,6 +341,11 @@ def test_who_is_interrupted_while_it_waits_to_append_holds_up_nobody(spool: Spoo
     assert take(worker) == [b"1", b"2"]
 
 
+def opened(folder: Path) -> list[str]:
+    """The files there that this process has open."""
+    return [one.path for one in psutil.Process().open_files() if Path(one.path).is_relative_to(folder)]
+
+
 @contextmanager
 def disk_full_at(size: int) -> Iterator[None]:
     """No file of this process grows past `size` bytes."""
@@ -418,12 +423,12 @@ def test_what_was_set_aside_is_booked_by_nobody(spool: SpoolMaker, folder: Path)
 def test_what_a_full_disk_keeps_from_being_set_aside_is_said(spool: SpoolMaker, folder: Path) -> None:
     """The file is let go of, so that nothing is written behind what may be torn; the next begins another."""
     worker = spool()
-    before = psutil.Process().num_fds()
+    before = opened(folder)
     with disk_full_at(100_000):
         first = worker.set_aside(b"1")
         with pytest.raises(SpoolFailed, match="File too large"):
             worker.set_aside(b"x" * 200_000)
-    assert psutil.Process().num_fds() == before
+    assert opened(folder) == before == []
     second = worker.set_aside(b"2")
 
     assert names(folder, ".rejected") == sorted([first.name, second.name])

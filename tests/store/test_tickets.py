@@ -18,6 +18,7 @@ from app.core.tickets import Claim, Refusal, Ticket
 from app.store.database import Database
 from app.store.money_rows import BALANCES, TICKETS
 from app.store.tickets import TicketStore
+from tests.databases import PATIENCE_SECONDS
 
 NOW = datetime(2026, 11, 25, 12, 0, 30, tzinfo=UTC)
 KEY, TEAM = Account("key", "k1"), Account("team", "t1")
@@ -51,7 +52,7 @@ def tickets_left(database: Database) -> int:
 @pytest.fixture
 def store(database: Database) -> TicketStore:
     """Of one worker."""
-    return TicketStore(database, "worker-1")
+    return TicketStore(database, "worker-1", silence_seconds=PATIENCE_SECONDS)
 
 
 def at_once(work: Callable[[], str | None], times: int) -> Counter[str | None]:
@@ -153,7 +154,7 @@ def test_many_accounts_at_once_do_not_wait_for_each_other_for_ever(store: Ticket
 
 def _take_in_a_process(url: str, worker: str, begin: threading.Event, results: "multiprocessing.Queue[object]") -> None:
     database = Database.at(url)
-    store = TicketStore(database, worker)
+    store = TicketStore(database, worker, silence_seconds=PATIENCE_SECONDS)
     numbers = count()
     begin.wait()
     claims = (budget("30.5"), Claim(TEAM, parallel=40, rpm=40))

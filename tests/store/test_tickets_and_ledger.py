@@ -14,6 +14,7 @@ from app.core.usage import Usage
 from app.store.database import Database
 from app.store.ledger import LedgerStore
 from app.store.tickets import TicketStore
+from tests.databases import PATIENCE_SECONDS
 from tests.store.test_tickets import balance, tickets_left
 
 KEY, TEAM = Account("key", "k1"), Account("team", "t1")
@@ -25,7 +26,7 @@ class Caller:
     """Makes calls that cost 1 USD and use 7 tokens, as one worker."""
 
     def __init__(self, database: Database, worker: str) -> None:
-        self.tickets = TicketStore(database, worker)
+        self.tickets = TicketStore(database, worker, silence_seconds=PATIENCE_SECONDS)
         self.ledger = LedgerStore(database, lambda: NOW)
         self.worker = worker
 
