@@ -24,7 +24,10 @@ _FORM = "application/x-www-form-urlencoded; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What one check found; all is well where there is no `remedy` to it, and well enough where it only warns."""
+    """What one check found; all is well where there is no `remedy` to it, and well enough where it only warns.
+
+    `text` ends without a full stop: whoever shows it says what follows.
+    """
 
     subject: str
     text: str
@@ -68,7 +71,7 @@ class Diagnosis:
         except CredentialsMissing:
             return self._without_keys()
         except GatewayError as error:
-            return Finding("credentials", f"found, but STS could not be asked: {error.message}", _NETWORK)
+            return Finding("credentials", f"found, but STS could not be asked: {error.message.rstrip('.')}", _NETWORK)
         text = answer.body.decode("utf-8", "replace")
         account, arn = _tag(text, "Account"), _tag(text, "Arn")
         if answer.status != 200 or not account:
@@ -94,7 +97,7 @@ class Diagnosis:
         except CredentialsMissing:
             return Finding("models", "not asked", _CREDENTIALS_FIRST)
         except GatewayError as error:
-            return Finding("models", error.message, _NETWORK)
+            return Finding("models", error.message.rstrip("."), _NETWORK)
         except ValueError:
             content = None
         if not isinstance(content, dict):

@@ -20,7 +20,7 @@ AVAILABLE = {
     "entitlementAvailability": "AVAILABLE",
     "regionAvailability": "AVAILABLE",
 }
-FAULTS = [UpstreamUnreachable("no route"), UpstreamSilent("silent"), UpstreamBroke("broke")]
+FAULTS = [UpstreamUnreachable("no route"), UpstreamSilent("silent."), UpstreamBroke("It broke.")]
 
 
 def diagnosis(bedrock: FakeBedrock, *, region_is_assumed: bool = False) -> Diagnosis:
@@ -74,7 +74,7 @@ def test_an_sts_out_of_reach_is_told_as_such(fault: GatewayError) -> None:
     """There are credentials; whether AWS takes them is not known."""
     found = answering(fault).credentials()
 
-    assert fault.message in found.text
+    assert found.text.endswith(f": {fault.message.rstrip('.')}"), "whoever shows it says what follows"
     assert found.remedy is not None
     assert "AWS_ENDPOINT_URL" in found.remedy
 
@@ -156,7 +156,7 @@ def test_models_out_of_reach_are_told_as_such(fault: GatewayError) -> None:
     """In the error's own words."""
     found = answering(fault).models()
 
-    assert found.text == fault.message
+    assert found.text == fault.message.rstrip(".")
     assert found.remedy
 
 
