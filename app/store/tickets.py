@@ -60,6 +60,8 @@ class TicketStore:
         event.listen(database.engine, "after_cursor_execute", self._hear)
         self._lock = Lock()
         self._owed: dict[str, Ticket] = {}
+        # those of the batch under way that the database may have been asked for
+        self._asked: frozenset[str] = frozenset()
 
     def take(self, ticket: Ticket) -> Refusal | None:
         """All that the ticket's claims ask for, or nothing and why. Raises StoreUnavailable."""
@@ -100,6 +102,7 @@ class TicketStore:
 
     def answer(self, questions: Sequence[_Wish]) -> Sequence[Refusal | None]:
         """For Batching, with what is owed. Raises StoreUnavailable."""
+        self._asked = frozenset()
         with self._lock:
             owed = list(self._owed.values())[:_OWED_AT_ONCE]
         backs = [*owed, *(wish.ticket for wish in questions if wish.gives_back)]
@@ -116,8 +119,10 @@ class TicketStore:
             self._wishes.post(_Wish(question.ticket, gives_back=True))
 
     def failed(self, question: _Wish) -> None:
-        """For Batching. What may have been taken, or not been given back, is owed."""
-        self._owe(question.ticket)
+        """For Batching. What may have been taken, or not been given back, is owed: of what was not even asked for,
+        an outage of a day would leave a hundred thousand."""
+        if question.gives_back or question.ticket.id in self._asked:
+            self._owe(question.ticket)
 
     def _hear(self, *_: object) -> None:
         self._wishes.hear()
@@ -131,6 +136,7 @@ class TicketStore:
         for _ in range(_ATTEMPTS):
             try:
                 with self._admission() as connection:
+                    self._asked = frozenset(ticket.id for ticket in batch.takes)
                     return batch.run(self._sql, connection)
             except BalancesMissing as missing:
                 with self._admission() as connection:

@@ -119,6 +119,18 @@ def test_what_cannot_be_given_back_is_given_back_later(
     assert store.owed == 0
 
 
+def test_however_long_the_database_is_away_nothing_is_owed_of_what_it_was_not_asked_for(
+    store: TicketStore, fragile: FragileDatabase, clock: Clock
+) -> None:
+    fragile.away = True
+    for second in range(100):
+        with pytest.raises(StoreUnavailable):
+            store.take(ticket(f"probe-{second}"))
+        clock.now += 1
+
+    assert store.owed == 0
+
+
 def test_a_ticket_that_was_given_without_a_word_is_given_back(
     store: TicketStore, fragile: FragileDatabase, clock: Clock
 ) -> None:
