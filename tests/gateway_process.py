@@ -3,6 +3,7 @@
 import functools
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -23,6 +24,7 @@ MASTER_KEY = "sk-" + "7Qm2xVt9Lr4Zb8Nc1Hw6Ks3Pd5Fg0Jy7"
 REPOSITORY = Path(__file__).resolve().parent.parent
 START_SECONDS = 30  # a cold start imports everything from disk, on a machine that may be busy
 STOP_SECONDS = 35  # over any graceful_timeout that fits into a PaaS's 30 s
+_PORTS = range(20_000, 32_000)  # below what Linux (32768) and macOS (49152) begin connections from
 POLL_SECONDS = 0.02  # for what can only be asked, not awaited: does the port answer yet
 
 Line = dict[str, Any]
@@ -248,11 +250,15 @@ def endpoint_variables(standin: StandinBedrock) -> dict[str, str]:
 
 
 def free_port() -> int:
-    """Return a port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """Return a port that nobody has, and that no connection is begun from before a gateway listens there."""
+    while True:
+        port = _PORTS.start + secrets.randbelow(len(_PORTS))
+        with socket.socket() as probe:
+            try:
+                probe.bind(("", port))
+            except OSError:
+                continue
+            return port
 
 
 def _parsed(line: str) -> Line | None:
