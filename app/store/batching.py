@@ -14,9 +14,9 @@ from app.core.errors import GatewayError, StoreUnavailable
 from app.store.breaker import Breaker
 
 # A source that said nothing for this long is away, seen in so many looks: where this worker itself is held up, many
-# moments pass in one look, and what the source said meanwhile still waits to be read. The first half is one look:
-# of one that spoke last at the end of that, a caller waits one and a half times as long, and is promised 0.3 s.
-SILENCE_SECONDS = 0.17
+# moments pass in one look, and what the source said meanwhile still waits to be read. The first half is one look,
+# less what had passed of it when the source spoke last.
+SILENCE_SECONDS = 0.2
 _LOOKS = 20
 # However busy the source is: then the caller is told to try again.
 _LONGEST_WAIT_SECONDS = 10.0
@@ -74,6 +74,7 @@ class Batching(Generic[Question, Answer]):
         self._rested = Event()
         self._rested.set()
         self._heard = 0
+        self._heard_at = float("-inf")
 
     def ask(self, question: Question) -> Answer:
         """Raises StoreUnavailable: at once where the source is known to be away, soon where it says nothing."""
@@ -98,6 +99,7 @@ class Batching(Generic[Question, Answer]):
     def hear(self) -> None:
         """The source has said something: it is not away."""
         self._heard += 1
+        self._heard_at = self._clock()
 
     @property
     def idle(self) -> bool:
@@ -125,15 +127,21 @@ class Batching(Generic[Question, Answer]):
 
     def _wait(self, waiting: _Waiting[Question, Answer]) -> None:
         """Until it is answered, or the source said nothing for too long."""
-        began, heard, looks = self._clock(), self._heard, _LOOKS // 2
+        began = self._clock()
         if waiting.done.wait(self._silence / 2):
             return
+        heard, looks = self._heard, self._looks_since(began)
         while not waiting.done.wait(self._silence / _LOOKS):
             looks = looks + 1 if self._heard == heard else 0
             heard = self._heard
             if looks >= _LOOKS or self._clock() - began > _LONGEST_WAIT_SECONDS:
                 self._abandon(waiting, silent=looks >= _LOOKS)
                 return
+
+    def _looks_since(self, began: float) -> int:
+        """What the first half of a wait counts for."""
+        silent = self._clock() - max(began, self._heard_at)
+        return min(_LOOKS // 2, int(silent / self._silence * _LOOKS))
 
     def _abandon(self, waiting: _Waiting[Question, Answer], *, silent: bool) -> None:
         with self._lock:

@@ -11,7 +11,7 @@ from time import monotonic
 import pytest
 
 from app.core.errors import InvalidField, StoreUnavailable
-from app.store.batching import Batching
+from app.store.batching import SILENCE_SECONDS, Batching
 from app.store.breaker import Breaker
 from tests.gateway_process import REPOSITORY
 
@@ -134,7 +134,7 @@ monkey.patch_all()
 import collections, sys, time, types, gevent
 sys.modules["app"] = types.ModuleType("app")  # without its wiring, which takes long to import
 sys.modules["app"].__path__ = ["app"]
-from app.store.batching import Batching
+from app.store.batching import SILENCE_SECONDS, Batching
 from app.store.breaker import Breaker
 
 def burn(seconds):
@@ -179,3 +179,30 @@ def _until_waiting(batching: Batching[int, int], number: int) -> None:
     while len(batching._queue) < number:
         assert monotonic() < deadline
         Event().wait(0.002)
+
+
+class Fading(Doubling):
+    """Says something a moment after it was asked, and nothing more for as long as it is told to wait."""
+
+    batching: Batching[int, int]
+
+    def answer(self, questions: Sequence[int]) -> Sequence[int]:
+        Event().wait(0.01)
+        self.batching.hear()
+        return super().answer(questions)
+
+
+def test_a_source_that_spoke_a_moment_before_is_waited_for_no_longer_than_another() -> None:
+    waits = []
+    for _ in range(3):  # the best of three: the machine of a test has other work to do
+        source = Fading()
+        source.batching = batching = asking(source)
+        source.go.clear()
+        began = monotonic()
+        with pytest.raises(StoreUnavailable):
+            batching.ask(1)
+        waits.append(monotonic() - began)
+        source.go.set()
+        assert batching.wait_until_idle(10)
+
+    assert SILENCE_SECONDS < min(waits) < 1.3 * SILENCE_SECONDS
