@@ -8,9 +8,9 @@ belong to nobody, so that nothing more may be read from their connection.
 import re
 from typing import Protocol
 
-# AWS writes no extensions; this bounds what is kept of a size line that does not end
+# With the CRLF, however it comes: AWS writes no extensions, and of a size line that does not end no more is kept.
 _LINE_BYTES = 1024
-# nor trailers, which are read over and left out
+# Nor trailers, which are read over and left out; with the empty line.
 _TRAILER_BYTES = 16 * 1024
 FIELDS = rb"(?:[!#$%&'*+\-.^_`|~0-9A-Za-z]+:[\t -~\x80-\xff]*\r\n)*"
 _SIZE = rb"([0-9A-Fa-f]{1,16})[\t ]*(?:;[\t -~\x80-\xff]*)?"
@@ -95,7 +95,7 @@ class ChunkedBody:
         while at < len(data):
             if self._left is None:
                 line = _SIZE_LINE.match(data, at)
-                if line is None:
+                if line is None or line.end() - at > _LINE_BYTES:
                     self._hold(data[at:])
                     break
                 at = line.end()
@@ -123,15 +123,16 @@ class ChunkedBody:
 
     def _hold(self, begun: bytes) -> None:
         self._held = begun
-        self.broken = len(begun) > _LINE_BYTES or not _SIZE_LINE_BEGUN.fullmatch(begun)
+        self.broken = len(begun) >= _LINE_BYTES or not _SIZE_LINE_BEGUN.fullmatch(begun)
 
     def _end_in(self, data: bytes, at: int) -> None:
         """After the last chunk come trailer fields, if any, and an empty line."""
         self._in_trailer = True
-        if trailer := _TRAILER.match(data, at):
+        trailer = _TRAILER.match(data, at)
+        if trailer and trailer.end() - at <= _TRAILER_BYTES:
             self.done = True
             self.surplus = trailer.end() < len(data)
-        elif len(data) - at > _TRAILER_BYTES or data.find(b"\r\n\r\n", at) >= 0:
+        elif len(data) - at >= _TRAILER_BYTES or data.find(b"\r\n\r\n", at) >= 0:
             self.broken = True
         else:
             self._held = data[at:]

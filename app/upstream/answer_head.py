@@ -48,7 +48,7 @@ def read_head(data: bytes, method: str) -> Head | None:
         if status != _CONTINUE:
             raise MalformedAnswer(f"an interim answer, {status}, that nobody asked for")
         begin = end + 4
-    if len(data) > _HEAD_BYTES or data.find(b"\n\n", begin) >= 0:
+    if len(data) >= _HEAD_BYTES + len(b"\r\n\r\n") or data.find(b"\n\n", begin) >= 0:
         raise MalformedAnswer("its head does not end")
     return None
 

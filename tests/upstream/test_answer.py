@@ -224,6 +224,35 @@ def test_a_head_without_end_is_refused(endless: bytes) -> None:
     assert next(wire._left, None)
 
 
+# what comes before, how it begins, how it ends, what follows, and how long it may be
+BOUNDED = {
+    "head": (b"", HEAD + b"Content-Length: 0\r\nX-A: ", b"\r\n\r\n", b"", 64 * KIB + 4),
+    "size line": (CHUNKED, b"0;", b"\r\n", b"\r\n", KIB),
+    "trailer": (CHUNKED + b"0\r\n", b"X-A: ", b"\r\n\r\n", b"", 16 * KIB),
+}
+
+
+@pytest.mark.parametrize("part", BOUNDED)
+def test_what_is_as_long_as_it_may_be_is_read_and_what_is_longer_refused_however_it_comes(part: str) -> None:
+    """Found by fuzzing: a size line of 1,100 bytes was read where it came whole, and refused in two pieces."""
+    before, begun, end, rest, most = BOUNDED[part]
+    found = {}
+    for size in (most, most + 1):
+        raw = before + begun + b"x" * (size - len(begun) - len(end)) + end + rest
+        cuts = [*range(1, len(raw), 997), *range(len(raw) - 8, len(raw))]
+        found[size] = {_outcome([raw]), *(_outcome([raw[:at], raw[at:]]) for at in cuts)}
+
+    assert found == {most: {"read"}, most + 1: {"refused"}}
+
+
+def _outcome(pieces: list[bytes]) -> str:
+    try:
+        read(FakeWire(pieces))
+    except MalformedAnswer:
+        return "refused"
+    return "read"
+
+
 @pytest.mark.parametrize("begun", [b"9", b"1;", b"1;x=", b"0\r\nX-A: ", b"0\r\nX-A: b\r\nX-C:"])
 def test_lines_between_chunks_have_an_end(begun: bytes) -> None:
     """Nothing grows for as long as AWS sends: not a size, an extension or a trailer."""
