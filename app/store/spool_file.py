@@ -38,7 +38,7 @@ class SpoolFile:
         self._batch: list[bytes] = []
 
     @classmethod
-    def begin(cls, path: Path, header: Header, records: Sequence[bytes] = ()) -> Self:
+    def begin(cls, path: Path, header: Header, records: Sequence[bytes]) -> Self:
         """A new file with its first records, on the disk when this returns. Raises SpoolFailed: then there is none.
 
         It comes by its name once it has its lock and all of these: a caller waits for the disk twice and no more.
@@ -55,9 +55,9 @@ class SpoolFile:
             unborn.rename(path)
             _sync_folder(path.parent)
         except OSError as error:
-            os.close(descriptor)
-            for name in (unborn, path):
+            for name in (unborn, path):  # before the lock ends, with which another worker could have it
                 _remove(name)
+            os.close(descriptor)
             raise SpoolFailed(f"{path} cannot be made: {error.strerror}") from None
         return cls(path, descriptor, header, len(records))
 
