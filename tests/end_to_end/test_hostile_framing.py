@@ -257,13 +257,13 @@ def test_a_refused_body_of_one_byte_chunks_does_not_stop_the_others(attack: Atta
     head = raw_request("POST", target, [("x-api-key", "sk-unknown"), ("Transfer-Encoding", "chunked")])
     with RawConnection(attack.gateway.port, timeout=60) as connection:
         try:
-            connection.send(head + b"1\r\nx\r\n" * 1_000_000)
+            connection.send(head + b"1\r\nx\r\n" * 3_000_000)
         except ConnectionError:
             pass  # it was let go
         started = time.monotonic()
 
         assert exchange(attack.gateway.port, converse_request(CONVERSE)).status == 200
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 2
 
 
 TRICKLES = {
